@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host's side of <mm/platform.h>: memory, windows, locks, contexts, reports.  The MMU is in platform_mmu.c.
+ *
+ * Physical address p is byte p of a sparse memory file.  RAM appears at PAGE_OFFSET + p, and once more in mm's windows
+ * (platform_window), as shared mappings of the same file: one memory under two names, as on the machine.
+ */
+#define _GNU_SOURCE
+#include <host.h>
+
+#include <mm/cpu.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define N_LINES 64
+#define LINE_BYTES 256
+#define N_WINDOWS 4096
+
+struct window {
+    u64 start, bytes;
+};
+
+static int memory_file = -1;
+static struct window mapped[N_WINDOWS];
+static unsigned n_mapped;
+
+static char lines[N_LINES][LINE_BYTES];
+static unsigned n_lines;
+static unsigned n_by_severity[3];
+
+static unsigned n_locks;
+static struct mm_lock *held[16];
+static bool broken_armed;
+jmp_buf host_broken_jump;
+
+_Thread_local struct mm_cpu *host_cpu;
+static u32 n_threads;
+static _Thread_local u32 thread_number;
+
+static void die(const char *what)
+{
+    fprintf(stderr, "host platform: %s\n", what);
+    abort();
+}
+
+/* Maps part of the memory file at a fixed address, which no one else may use. */
+static void map_file(u64 start, u64 bytes, u64 at, int protection)
+{
+    int flags = MAP_SHARED | MAP_NORESERVE | MAP_FIXED;
+
+    if (n_mapped == N_WINDOWS)
+        die("too many windows");
+    if (mmap((void *)start, bytes, protection, flags, memory_file, (off_t)at) == MAP_FAILED)
+        die("cannot map a window");
+    mapped[n_mapped++] = (struct window){start, bytes};
+}
+
+void host_memory_start(void)
+{
+    host_memory_stop();
+    memory_file = memfd_create("physical memory", 0);
+    if (memory_file < 0 || ftruncate(memory_file, (off_t)MM_RAM_LIMIT) != 0)
+        die("no memory file");
+}
+
+void host_memory_add(u64 start, u64 bytes)
+{
+    map_file(PAGE_OFFSET + start, bytes, start, PROT_READ | PROT_WRITE);
+}
+
+void host_memory_stop(void)
+{
+    while (n_mapped > 0) {
+        n_mapped--;
+        munmap((void *)mapped[n_mapped].start, mapped[n_mapped].bytes);
+    }
+    if (memory_file >= 0)
+        close(memory_file);
+    memory_file = -1;
+}
+
+/* Windows in the upper half cannot be shown in a process: they exist in the tables alone. */
+void platform_window(u64 window, phys_t at, u64 bytes, bool writable)
+{
+    if (window < MM_KERNEL_HALF)
+        map_file(window, bytes, at.addr, writable ? PROT_READ | PROT_WRITE : PROT_READ);
+}
+
+void host_cpu_select(unsigned context)
+{
+    host_cpu = mm_boot_cpu(context);
+}
+
+/* Locks hold the number of the thread that took them. */
+static u32 this_thread(void)
+{
+    if (thread_number == 0)
+        thread_number = __atomic_add_fetch(&n_threads, 1, __ATOMIC_RELAXED);
+    return thread_number;
+}
+
+/* Remembers what is held, for HOST_BREAKS.  Tests with several threads do not use that. */
+static void note_lock(struct mm_lock *lock)
+{
+    unsigned n = __atomic_fetch_add(&n_locks, 1, __ATOMIC_RELAXED);
+
+    if (n < sizeof(held) / sizeof(held[0]))
+        held[n] = lock;
+}
+
+ul platform_lock(struct mm_lock *lock)
+{
+    u32 self = this_thread(), expected = 0;
+
+    if (__atomic_load_n(&lock->taken, __ATOMIC_RELAXED) == self)
+        die("a lock is taken twice by one thread");
+    while (!__atomic_compare_exchange_n(&lock->taken, &expected, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        expected = 0;
+    note_lock(lock);
+    return self;
+}
+
+void platform_unlock(struct mm_lock *lock, ul saved)
+{
+    if (__atomic_load_n(&lock->taken, __ATOMIC_RELAXED) != this_thread() || saved != this_thread())
+        die("a lock is given back by a thread that does not hold it");
+    __atomic_fetch_sub(&n_locks, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&lock->taken, 0, __ATOMIC_RELEASE);
+}
+
+unsigned host_n_locks_held(void)
+{
+    return __atomic_load_n(&n_locks, __ATOMIC_RELAXED);
+}
+
+void host_broken_arm(void)
+{
+    broken_armed = true;
+}
+
+void host_broken_disarm(void)
+{
+    broken_armed = false;
+}
+
+/* mm says that it is broken: back to the test that expected it, with all locks free. */
+static void leave_broken(const char *line)
+{
+    if (!broken_armed)
+        die(line);
+    broken_armed = false;
+    while (n_locks > 0)
+        held[--n_locks]->taken = 0;
+    longjmp(host_broken_jump, 1);
+}
+
+void platform_report(enum mm_severity severity, const char *format, ...)
+{
+    char *line = lines[__atomic_fetch_add(&n_lines, 1, __ATOMIC_RELAXED) % N_LINES];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(line, LINE_BYTES, format, args);
+    va_end(args);
+    __atomic_fetch_add(&n_by_severity[severity], 1, __ATOMIC_RELAXED);
+    if (getenv("HOST_REPORTS") != NULL)
+        fprintf(stderr, "[%u] %s\n", (unsigned)severity, line);
+    if (severity == MM_BROKEN)
+        leave_broken(line);
+}
+
+void host_reports_forget(void)
+{
+    n_lines = 0;
+    memset(lines, 0, sizeof(lines));
+    memset(n_by_severity, 0, sizeof(n_by_severity));
+}
+
+unsigned host_n_reports(enum mm_severity severity)
+{
+    return n_by_severity[severity];
+}
+
+const char *host_last_report(void)
+{
+    return n_lines == 0 ? "" : lines[(n_lines - 1) % N_LINES];
+}
+
+bool host_reported(const char *part)
+{
+    for (unsigned i = 0; i < N_LINES; i++) {
+        if (strstr(lines[i], part) != NULL)
+            return true;
+    }
+    return false;
+}
