@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The firmware's memory map, normalised.
+ *
+ * Purpose.  Firmware reports memory as a list of entries (base, length, type) in no order, with overlaps, repetitions,
+ * pieces of frames and plain nonsense.  This file answers what counts: which ranges are of which type, and which whole
+ * frames are usable.
+ *
+ * Terms.  A byte's *effective type* is the strictest of the types of the entries that cover it.  A *stretch* is a range
+ * that one scan can prove to be of one effective type; a *range* is the longest such range.  A frame is usable when each
+ * of its bytes is usable: covered by an entry of type 1 and by no entry of another type.
+ *
+ * Strictness.  What may not be touched at all comes before what may be reused later, and usable memory comes last:
+ *
+ *      bad (5)  >  reserved (2) and all unknown numbers, the larger number first  >  ACPI NVS (4)
+ *               >  ACPI reclaimable (3)  >  persistent (7)  >  usable (1)  >  nothing said
+ *
+ *      entries     1 |=====================================|          |=======|
+ *                  2        |====|       |===========|
+ *                  3                 |=======|
+ *                            frames:  ^   ^   ^   ^   ^   ^   ^   ^   ^   ^   ^
+ *      ranges        |  1   | 2  | 1 | 3 |     2     |   1 |  hole    |   1   |
+ *
+ * Algorithm.  There is no storage, so no table to overflow and nothing to sort: a walk is a position p, and one scan
+ * over all raw entries finds the stretch that begins at p.  Among the entries that cover p the strictest type wins; the
+ * stretch lasts until the coverage of that type ends or a stricter entry begins, whichever is first.  Entries of the
+ * same type that begin where the coverage so far ends lengthen it within the same scan, if they come later in the list:
+ * a sorted map needs one scan a range.  Stretches of one type that follow each other are joined by further scans.
+ *
+ * Cost.  A scan is about ten instructions an entry.  For n sorted entries that make r ranges a whole walk takes about 2 r
+ * scans: 50 thousand instructions for the 128 entries of a UEFI machine (8 usable runs).  The worst case, a shuffled map
+ * of n distinct ranges, is 2 n scans of n entries: 600 entries 3 ms, 3000 entries some 80 ms.  Ten thousand shuffled
+ * entries would take a second; firmware has never been seen to report a tenth of that.
+ *
+ * Invariants.
+ *   I1  Ranges given by a walk are not empty, ascend, do not overlap and end at or below MEMORY_MAP_END.
+ *   I2  Neither neighbour of a range has the range's effective type: ranges are as long as they can be.
+ *   I3  Usable runs begin and end at frame borders, and between two of them lies at least one frame.
+ *   I4  An entry that is empty or wraps past 2^64 changes no answer.
+ *
+ * Locking: none; the map is only read.
+ * Limits: addresses from 2^52 on do not count; an entry is cut there.
+ */
+#include <lib/bits.h>
+#include <mm/memory_map.h>
+
+#define RAW_LENGTH_OFFSET 8
+#define RAW_TYPE_OFFSET 16
+
+/* Strictness as numbers, a larger one is stricter: from "no entry covers this" to the strictest of all. */
+#define RANK_NONE ((u64)0)
+#define RANK_USABLE ((u64)1)
+#define RANK_PERSISTENT ((u64)2)
+#define RANK_ACPI_RECLAIMABLE ((u64)3)
+#define RANK_ACPI_NVS ((u64)4)
+#define RANK_RESERVED(t) (((u64)1 << 32) | (t))
+#define RANK_BAD (~(u64)0)
+
+/* From the position that was asked for up to `end`: the effective type. */
+struct stretch {
+    u64 end;
+    u64 rank;
+    u32 type;                   /* undefined for RANK_NONE */
+};
+
+/* Whether a scan tells all types apart, or only usable ones from the others: then all the others are one type. */
+enum detail { EVERY_TYPE, USABLE_OR_NOT };
+
+struct memory_map_entry memory_map_entry(const struct memory_map *map, u64 i)
+{
+    const u8 *raw = (const u8 *)map->entries + i * map->stride_bytes;
+    struct memory_map_entry entry;
+
+    __builtin_memcpy(&entry.base, raw, sizeof(entry.base));
+    __builtin_memcpy(&entry.length, raw + RAW_LENGTH_OFFSET, sizeof(entry.length));
+    __builtin_memcpy(&entry.type, raw + RAW_TYPE_OFFSET, sizeof(entry.type));
+    return entry;
+}
+
+enum memory_map_defect memory_map_defect(const struct memory_map *map, u64 i)
+{
+    struct memory_map_entry entry = memory_map_entry(map, i);
+
+    if (entry.length == 0)
+        return MEMORY_MAP_EMPTY;
+    /* The last byte's address is base + (length - 1), which exists when length - 1 fits above base. */
+    if (entry.length - 1 > ~entry.base)
+        return MEMORY_MAP_WRAPS;
+    if (entry.base + (entry.length - 1) >= MEMORY_MAP_END)
+        return MEMORY_MAP_TOO_HIGH;
+    return MEMORY_MAP_SOUND;
+}
+
+const char *memory_map_defect_text(enum memory_map_defect defect)
+{
+    switch (defect) {
+    case MEMORY_MAP_EMPTY: return "length is zero: ignored";
+    case MEMORY_MAP_WRAPS: return "ends past 2^64: ignored";
+    case MEMORY_MAP_TOO_HIGH: return "reaches beyond 2^52: that part does not count";
+    default: return "sound";
+    }
+}
+
+const char *memory_map_type_name(u32 type)
+{
+    switch (type) {
+    case MEMORY_USABLE: return "usable";
+    case MEMORY_ACPI_RECLAIMABLE: return "ACPI reclaimable";
+    case MEMORY_ACPI_NVS: return "ACPI NVS";
+    case MEMORY_BAD: return "bad";
+    case MEMORY_PERSISTENT: return "persistent";
+    default: return "reserved";
+    }
+}
+
+/* Where the part of an entry that counts ends; false when nothing of it counts. */
+static inline bool entry_end(struct memory_map_entry entry, u64 *end)
+{
+    if (entry.length == 0 || entry.length - 1 > ~entry.base || entry.base >= MEMORY_MAP_END)
+        return false;
+    *end = min_u64(entry.base + (entry.length - 1), MEMORY_MAP_END - 1) + 1;
+    return true;
+}
+
+static inline u64 rank_of(u32 type, enum detail detail)
+{
+    if (type == MEMORY_USABLE)
+        return RANK_USABLE;
+    if (detail == USABLE_OR_NOT)
+        return RANK_BAD;
+    switch (type) {
+    case MEMORY_PERSISTENT: return RANK_PERSISTENT;
+    case MEMORY_ACPI_RECLAIMABLE: return RANK_ACPI_RECLAIMABLE;
+    case MEMORY_ACPI_NVS: return RANK_ACPI_NVS;
+    case MEMORY_BAD: return RANK_BAD;
+    default: return RANK_RESERVED(type);
+    }
+}
+
+/*
+ * One scan: the stretch at `position` < MEMORY_MAP_END.
+ *
+ * While the scan goes on, `rank` is the strictest seen so far to cover the position and `covered` how far entries of
+ * that rank are known to reach without a gap; finding a stricter one starts `covered` afresh.  `stricter` is the first
+ * place after the position where an entry begins that is stricter than `rank` was when it was met.  Since `rank` only
+ * rises, none that is stricter than the final rank is missed; one too many only makes the stretch shorter.
+ */
+static inline struct stretch scan(const struct memory_map *map, u64 position, enum detail detail)
+{
+    u64 rank = RANK_NONE, covered = MEMORY_MAP_END, stricter = MEMORY_MAP_END;
+    u32 type = 0;
+
+    for (u64 i = 0; i < map->n_entries; i++) {
+        struct memory_map_entry entry = memory_map_entry(map, i);
+        u64 end;
+
+        if (!entry_end(entry, &end) || end <= position)
+            continue;
+
+        u64 entry_rank = rank_of(entry.type, detail);
+
+        if (entry.base > position && entry_rank > rank) {
+            stricter = min_u64(stricter, entry.base);
+        } else if (entry.base <= position && entry_rank > rank) {
+            rank = entry_rank;
+            type = entry.type;
+            covered = end;
+        } else if (entry_rank == rank && entry.base <= covered) {
+            covered = max_u64(covered, end);
+        }
+    }
+    return (struct stretch){ min_u64(min_u64(covered, stricter), MEMORY_MAP_END), rank, type };
+}
+
+/*
+ * Makes a stretch as long as it can be, by the stretches that follow it with the same type.  Always inlined, so that
+ * `detail` is a constant in the loop of the scan.
+ */
+__attribute__((always_inline))
+static inline struct stretch extend(const struct memory_map *map, struct stretch stretch, enum detail detail)
+{
+    while (stretch.end < MEMORY_MAP_END) {
+        struct stretch next = scan(map, stretch.end, detail);
+
+        if (next.rank != stretch.rank)
+            break;
+        stretch.end = next.end;
+    }
+    return stretch;
+}
+
+bool memory_map_next(const struct memory_map *map, u64 from, struct memory_range *out)
+{
+    while (from < MEMORY_MAP_END) {
+        struct stretch stretch = scan(map, from, EVERY_TYPE);
+
+        if (stretch.rank != RANK_NONE) {
+            stretch = extend(map, stretch, EVERY_TYPE);
+            *out = (struct memory_range){ from, stretch.end, stretch.type };
+            return true;
+        }
+        from = stretch.end;
+    }
+    return false;
+}
+
+bool memory_map_next_usable(const struct memory_map *map, u64 from, struct memory_range *out)
+{
+    u64 limit = map->usable_limit == 0 ? MEMORY_MAP_END : min_u64(map->usable_limit, MEMORY_MAP_END);
+
+    while (from < limit) {
+        struct stretch stretch = scan(map, from, USABLE_OR_NOT);
+
+        if (stretch.rank == RANK_USABLE) {
+            stretch = extend(map, stretch, USABLE_OR_NOT);
+            u64 start = align_up(from, MEMORY_MAP_FRAME_BYTES);
+            u64 end = align_down(min_u64(stretch.end, limit), MEMORY_MAP_FRAME_BYTES);
+
+            if (start < end) {
+                *out = (struct memory_range){ start, end, MEMORY_USABLE };
+                return true;
+            }
+        }
+        from = stretch.end;
+    }
+    return false;
+}
+
+u64 memory_map_usable_bytes(const struct memory_map *map)
+{
+    struct memory_range range = { 0 };
+    u64 n_bytes = 0;
+
+    while (memory_map_next_usable(map, range.end, &range))
+        n_bytes += range.end - range.start;
+    return n_bytes;
+}
+
+u64 memory_map_usable_end(const struct memory_map *map)
+{
+    struct memory_range range = { 0 };
+
+    while (memory_map_next_usable(map, range.end, &range))
+        continue;
+    return range.end;
+}
+
+bool memory_map_overlaps_usable(const struct memory_map *map, u64 start, u64 end)
+{
+    struct memory_range range;
+
+    return start < end && memory_map_next_usable(map, align_down(start, MEMORY_MAP_FRAME_BYTES), &range)
+           && range.start < end;
+}
+
+bool memory_map_is_usable(const struct memory_map *map, u64 start, u64 end)
+{
+    struct memory_range range;
+
+    return start >= end || (memory_map_next_usable(map, align_down(start, MEMORY_MAP_FRAME_BYTES), &range)
+                            && range.start <= start && end <= range.end);
+}
+
+void memory_map_limit(struct memory_map *map, u64 n_bytes)
+{
+    struct memory_range range = { 0 };
+    u64 left = align_down(n_bytes, MEMORY_MAP_FRAME_BYTES);
+
+    map->usable_limit = 0;
+    if (n_bytes == 0)
+        return;
+    while (memory_map_next_usable(map, range.end, &range)) {
+        if (range.end - range.start >= left) {
+            /* Less than one frame leaves nothing: a limit of 1 is below every whole frame, while 0 would be none. */
+            map->usable_limit = left == 0 ? 1 : range.start + left;
+            return;
+        }
+        left -= range.end - range.start;
+    }
+}
