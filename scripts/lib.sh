@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# What the scripts share.  Sourced, never run.  Sets `top` (the checkout) and goes there.
+
+set -euo pipefail
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$top"
+
+# What builds the kernel and the ISO; what builds the host programs; what runs the kernel; what the tests need more.
+packages_kernel=(gcc libc6-dev binutils cmake ninja-build nasm gzip console-setup-linux grub-common grub-pc-bin
+                 grub-efi-amd64-bin xorriso mtools faketime)
+packages_host=(libcmocka-dev)
+packages_qemu=(qemu-system-x86 ovmf python3-minimal)
+packages_bochs=(bochs bochs-x bochsbios vgabios python3-minimal)
+packages_tests=(clang libclang-rt-14-dev python3 python3-pexpect gdb shellcheck xvfb xdotool x11-apps socat)
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "error: $*"; exit 1; }
+
+# need PACKAGE...: installs the Debian packages among these that are missing.  Asks apt only when one is.
+need()
+{
+    local package missing=()
+    command -v dpkg-query >/dev/null || { need_commands; return; }
+    for package; do
+        [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+    done
+    [[ ${#missing[@]} -gt 0 ]] || return 0
+
+    local as_root=()
+    if [[ $(id -u) -ne 0 ]]; then
+        command -v sudo >/dev/null || fail "these Debian packages are missing, and there is no sudo: ${missing[*]}"
+        as_root=(sudo)
+    fi
+    say "Installing Debian packages: ${missing[*]}"
+    if [[ -z ${apt_is_fresh:-} ]]; then
+        "${as_root[@]}" apt-get update -q >&2 || say "warning: apt-get update failed; going on with the lists there are"
+        apt_is_fresh=yes
+    fi
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+        "${missing[@]}" >&2 || fail "apt-get could not install: ${missing[*]}"
+}
+
+# Without dpkg nothing can be installed; at least say early what will be missed.
+need_commands()
+{
+    local name
+    for name in gcc cmake ninja nasm grub-mkrescue grub-file xorriso mformat; do
+        command -v "$name" >/dev/null || fail "$name is missing, and this is no Debian to install it on"
+    done
+}
+
+# build_preset PRESET [TARGET...]: configures when needed and builds.
+build_preset()
+{
+    local preset=$1
+    shift
+    cmake --preset "$preset" >"$top/build/$preset.configure.log" 2>&1 \
+        || { cat "$top/build/$preset.configure.log" >&2; fail "cmake --preset $preset"; }
+    cmake --build --preset "$preset" ${1:+--target "$@"} || fail "the $preset build"
+}
+
+# Builds build/tessera.elf, build/tessera.iso and build/host/tessera-map.
+build_all()
+{
+    need "${packages_kernel[@]}" "${packages_host[@]}"
+    mkdir -p build
+    build_preset kernel
+    build_preset host tessera-map
+}
