@@ -7,7 +7,7 @@
  * frames are usable.
  *
  * Terms.  A byte's *effective type* is the strictest of the types of the entries that cover it.  A *stretch* is a range
- * that one scan can prove to be of one effective type; a *range* is the longest such range.  A frame is usable when each
+ * that one scan proves to be of one effective type; a *range* is the longest such range.  A frame is usable when each
  * of its bytes is usable: covered by an entry of type 1 and by no entry of another type.
  *
  * Strictness.  What may not be touched at all comes before what may be reused later, and usable memory comes last:
@@ -77,16 +77,27 @@ struct memory_map_entry memory_map_entry(const struct memory_map *map, u64 i)
     return entry;
 }
 
+/* The address of an entry's last byte; wraps below its base for an entry that does not count. */
+static inline u64 last_byte(struct memory_map_entry entry)
+{
+    return entry.base + (entry.length - 1);
+}
+
+/* Whether any part of an entry counts. */
+static inline bool entry_counts(struct memory_map_entry entry)
+{
+    return entry.length != 0 && last_byte(entry) >= entry.base && entry.base < MEMORY_MAP_END;
+}
+
 enum memory_map_defect memory_map_defect(const struct memory_map *map, u64 i)
 {
     struct memory_map_entry entry = memory_map_entry(map, i);
 
     if (entry.length == 0)
         return MEMORY_MAP_EMPTY;
-    /* The last byte's address is base + (length - 1), which exists when length - 1 fits above base. */
-    if (entry.length - 1 > ~entry.base)
+    if (last_byte(entry) < entry.base)
         return MEMORY_MAP_WRAPS;
-    if (entry.base + (entry.length - 1) >= MEMORY_MAP_END)
+    if (last_byte(entry) >= MEMORY_MAP_END)
         return MEMORY_MAP_TOO_HIGH;
     return MEMORY_MAP_SOUND;
 }
@@ -113,15 +124,7 @@ const char *memory_map_type_name(u32 type)
     }
 }
 
-/* Where the part of an entry that counts ends; false when nothing of it counts. */
-static inline bool entry_end(struct memory_map_entry entry, u64 *end)
-{
-    if (entry.length == 0 || entry.length - 1 > ~entry.base || entry.base >= MEMORY_MAP_END)
-        return false;
-    *end = min_u64(entry.base + (entry.length - 1), MEMORY_MAP_END - 1) + 1;
-    return true;
-}
-
+/* How strict a type is; with USABLE_OR_NOT there are only two answers. */
 static inline u64 rank_of(u32 type, enum detail detail)
 {
     if (type == MEMORY_USABLE)
@@ -141,35 +144,40 @@ static inline u64 rank_of(u32 type, enum detail detail)
  * One scan: the stretch at `position` < MEMORY_MAP_END.
  *
  * While the scan goes on, `rank` is the strictest seen so far to cover the position and `covered` how far entries of
- * that rank are known to reach without a gap; finding a stricter one starts `covered` afresh.  `stricter` is the first
- * place after the position where an entry begins that is stricter than `rank` was when it was met.  Since `rank` only
- * rises, none that is stricter than the final rank is missed; one too many only makes the stretch shorter.
+ * that rank are known to reach without a gap; finding a stricter one starts `covered` afresh.  `ahead` is the first
+ * place after the position where something may begin that matters: an entry that was stricter than `rank` when it was
+ * met, or one that lay beyond `covered`, whose type is not even looked at.  Since `rank` only rises, and `covered` is
+ * never believed beyond `ahead`, no change of type is missed; one place too many only makes the stretch shorter.
  */
 static inline struct stretch scan(const struct memory_map *map, u64 position, enum detail detail)
 {
-    u64 rank = RANK_NONE, covered = MEMORY_MAP_END, stricter = MEMORY_MAP_END;
+    u64 rank = RANK_NONE, covered = position, ahead = MEMORY_MAP_END;
     u32 type = 0;
 
     for (u64 i = 0; i < map->n_entries; i++) {
         struct memory_map_entry entry = memory_map_entry(map, i);
-        u64 end;
 
-        if (!entry_end(entry, &end) || end <= position)
+        if (last_byte(entry) < position || !entry_counts(entry))
             continue;
+        if (entry.base > covered) {
+            ahead = min_u64(ahead, entry.base);
+            continue;
+        }
 
+        u64 end = min_u64(last_byte(entry), MEMORY_MAP_END - 1) + 1;
         u64 entry_rank = rank_of(entry.type, detail);
 
-        if (entry.base > position && entry_rank > rank) {
-            stricter = min_u64(stricter, entry.base);
-        } else if (entry.base <= position && entry_rank > rank) {
+        if (entry_rank == rank) {
+            covered = max_u64(covered, end);
+        } else if (entry_rank > rank && entry.base > position) {
+            ahead = min_u64(ahead, entry.base);
+        } else if (entry_rank > rank) {
             rank = entry_rank;
             type = entry.type;
             covered = end;
-        } else if (entry_rank == rank && entry.base <= covered) {
-            covered = max_u64(covered, end);
         }
     }
-    return (struct stretch){ min_u64(min_u64(covered, stricter), MEMORY_MAP_END), rank, type };
+    return (struct stretch){ rank == RANK_NONE ? ahead : min_u64(covered, ahead), rank, type };
 }
 
 /*
