@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 #
 # What the scripts share.  Sourced, never run.  Sets `top` (the checkout) and goes there.
 
@@ -11,8 +11,8 @@ cd "$top"
 packages_kernel=(gcc libc6-dev binutils cmake ninja-build nasm gzip console-setup-linux grub-common grub-pc-bin
                  grub-efi-amd64-bin xorriso mtools faketime)
 packages_host=(libcmocka-dev)
-packages_qemu=(qemu-system-x86 ovmf python3-minimal)
-packages_bochs=(bochs bochs-x bochsbios vgabios python3-minimal)
+packages_qemu=(qemu-system-x86 ovmf python3)
+packages_bochs=(bochs bochs-x bochsbios vgabios python3)
 packages_tests=(clang libclang-rt-14-dev python3 python3-pexpect gdb shellcheck xvfb xdotool x11-apps socat)
 
 say() { printf '%s\n' "$*" >&2; }
