@@ -7,7 +7,7 @@
 ;     GRUB (Multiboot2, section 3.3)  EAX = magic          EBX = boot information
 ;     PVH                             [EBX] = magic        EBX = hvm_start_info
 ;
-; The way up: check the loader and the CPU (checks.asm; a failure says why and halts), build the early tables, turn
+; The way up: check the loader and the CPU (checks.asm; failure.asm says why not and halts), build the early tables, turn
 ; on long mode, jump to the higher half, call kernel_main(magic, info_phys).
 ;
 ; Early tables, 2 MiB leaves only, so that every 64-bit CPU has them, all readable, writable and executable:
@@ -24,6 +24,7 @@ global multiboot2_entry
 global pvh_entry
 
 extern boot_fail
+extern boot_information
 extern boot_check_cpu
 extern boot_stack_end_phys
 extern kernel_main
@@ -35,19 +36,19 @@ multiboot2_entry:
     mov esp, boot_stack_end_phys
     mov ebp, eax
     mov esi, ebx
-    cmp ebp, LOADER_MULTIBOOT2
-    je start
     mov eax, message_not_multiboot2
-    jmp boot_fail
+    cmp ebp, LOADER_MULTIBOOT2
+    jne boot_fail
+    mov [boot_information], esi
+    jmp start
 
 pvh_entry:
     mov esp, boot_stack_end_phys
     mov ebp, [ebx]
     mov esi, ebx
-    cmp ebp, LOADER_PVH
-    je start
     mov eax, message_not_pvh
-    jmp boot_fail
+    cmp ebp, LOADER_PVH
+    jne boot_fail
 
 start:
     cli
