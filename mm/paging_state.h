@@ -29,7 +29,8 @@ struct paging_state {
     u64 *peek_entry;                       /* the entry behind MM_PEEK */
 
     /* state */
-    struct mm_lock lock;                   /* all tables but the direct map's, and what follows */
+    struct mm_lock lock;                   /* all tables but the direct map's, and the spares */
+    struct mm_lock direct_lock;            /* the direct map's entries and their counts, once it stands */
     bool adopted;                          /* table frames are marked and counted (paging_adopt_tables) */
     struct paging_spares spares[2];        /* of level 1, of level 2 */
 

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mapping: all or nothing, in large leaves where they fit, in runs.
+ *
+ * Terms.  A *request* is a range of linear addresses, the physical address of its start, flags and the largest leaf
+ * wanted.  A leaf *fits* a place when its level is at most that largest one and the place is a whole entry: how start
+ * and physical address lie to each other was looked at once (paging_largest_leaf), so a whole entry's physical
+ * address is as aligned as its linear one.  A leaf found in the way is *kept* if it maps what the request wants.
+ *
+ *     2 MiB   |               |               |               |
+ *     range          [=======================================)
+ *     leaves         4 4 4 4 4|      2M       |      2M       |4 4
+ *     tables             PT                                     PT      need[1] = 2
+ *
+ * Algorithm.
+ *   1. check: visit the range.  A present leaf must be kept, a table must be marked as one of its level.  For runs of
+ *      absent entries, compute how many new tables of each level they will take: need[1..3].
+ *   2. take: allocate exactly those, in a list for each level.  If one is not to be had, give all back: as nothing
+ *      points to them yet, no entry has changed, and nothing has to be flushed.
+ *   3. write: visit again.  Absent places get leaves, in a tight loop for each run, or one of the new tables.  Nothing
+ *      can fail any more.
+ * Only absent entries become present, so no translation goes stale and no flush is needed (Intel SDM volume 3A,
+ * "Optional Invalidation": entries with P = 0 are not cached).
+ *
+ * Cost.  Each table met: about 60 instructions in check and write together.  A leaf: 2.2, plus one for clearing its
+ * place in a new table.  If nothing was present in the range (the usual case) write looks at no entry twice.
+ *
+ * Invariants.
+ *   I1  A table that an entry points to is marked with the level below the entry's, is cleared or written before it is
+ *       linked, and no other entry points to it.
+ *   I2  The number of present entries of a table is its used count whenever the lock is free.
+ *   I3  An entry of level 2 .. 4 that points to a table allows everything (user access in private slots only).
+ *
+ * Locking.  mm.paging.lock, held by the caller.  table_frame_alloc is called under it and may take the zones' locks; it
+ * must not come back into paging, except through paging_direct_map_page, which has a lock of its own.
+ *
+ * Limits.  The tables of one call are taken beforehand: 64 GiB in 4 KiB leaves want 32832 frames at once.
+ */
+#include <mm/paging_core.h>
+
+struct map_job {
+    const struct paging_request *request;
+    u64 delta;                              /* physical minus linear, modulo 2^64 */
+    u64 bits[ENTRY_TOP_LEVEL];              /* of a leaf of level 1 .. 3, without its address */
+    bool any_kept;                          /* something of the range is mapped already */
+    struct paging_need need;
+    phys_t fresh[ENTRY_TOP_LEVEL];          /* lists of new tables by level, linked through their first word */
+};
+
+ul paging_usable_flags(ul flags)
+{
+    if (!mm.features.no_execute)
+        flags &= ~PAGE_XD;
+    if (!mm.features.global_pages)
+        flags &= ~PAGE_GLOBAL;
+    if (!mm.features.pat && (flags & PAGE_WC))
+        flags = (flags & ~PAGE_WC) | PAGE_PCD; /* UC-: what the MTRRs make of it */
+    return flags | PAGE_PRESENT;
+}
+
+unsigned paging_largest_leaf(u64 start, u64 phys, bool use4k)
+{
+    unsigned level = use4k ? 1 : (unsigned)mm.paging.largest_leaf_level;
+
+    while (level > 1 && !is_aligned(start ^ phys, entry_bytes(level)))
+        level--;
+    return level;
+}
+
+/*
+ * Below a run of absent entries of `level`, a table of level k is needed for each entry of level k + 1 that is not one
+ * leaf: for every entry touched, if leaves are smaller than it; else only where the range begins or ends inside one.
+ */
+void paging_add_need(struct paging_need *need, unsigned level, u64 start, u64 end, unsigned largest)
+{
+    for (unsigned k = 1; k < level; k++) {
+        u64 bytes = entry_bytes(k + 1);
+        u64 first = start / bytes, last = (end - 1) / bytes;
+        bool cut_first = !is_aligned(start, bytes), cut_last = !is_aligned(end, bytes);
+
+        if (k >= largest)
+            need->n[k] += last - first + 1;
+        else if (first == last)
+            need->n[k] += cut_first || cut_last;
+        else
+            need->n[k] += (u64)cut_first + (u64)cut_last;
+    }
+}
+
+/* Does the leaf at hand map its part of the range as the request wants it?  Of any size. */
+static bool leaf_is_kept(const struct paging_place *place, const struct map_job *job)
+{
+    u64 bytes = entry_bytes(place->level);
+    u64 wanted = align_down(place->at, bytes) + job->delta;
+
+    return is_aligned(wanted, bytes) && ((*place->entry ^ (wanted | job->bits[place->level])) & ENTRY_MEANING) == 0;
+}
+
+static enum paging_go check_entries(struct paging_place *place, void *context)
+{
+    struct map_job *job = context;
+    u64 from = place->at, entry = *place->entry;
+
+    if (!entry_is_present(entry)) {
+        paging_skip_absent(place);
+        paging_add_need(&job->need, place->level, from, place->at, job->request->largest);
+        return PAGING_NEXT;
+    }
+    if (!entry_is_leaf(entry, place->level))
+        return paging_is_table(entry_table(entry), place->level - 1) ? PAGING_DOWN : PAGING_STOP;
+    job->any_kept = true;
+    if (!leaf_is_kept(place, job))
+        return PAGING_STOP;
+    place->at = place->next;
+    return PAGING_NEXT;
+}
+
+static void push_fresh(struct map_job *job, unsigned level, phys_t table)
+{
+    *paging_entries(table) = job->fresh[level].addr;
+    job->fresh[level] = table;
+}
+
+/* Takes a new table off its list, cleared again.  Check counted them, so an empty list is our own mistake. */
+static phys_t pop_fresh(struct map_job *job, unsigned level)
+{
+    phys_t table = job->fresh[level];
+
+    if (phys_is_none(table))
+        platform_report(MM_BROKEN, "mm: paging: more tables of level %u needed than counted", level);
+    u64 *first = paging_entries(table);
+    job->fresh[level] = phys(*first);
+    *first = 0;
+    return table;
+}
+
+static void give_back_fresh(struct map_job *job)
+{
+    for (unsigned level = 1; level < ENTRY_TOP_LEVEL; level++) {
+        while (!phys_is_none(job->fresh[level]))
+            table_frame_free(pop_fresh(job, level));
+    }
+}
+
+static bool take_fresh(struct map_job *job)
+{
+    for (unsigned level = 1; level < ENTRY_TOP_LEVEL; level++) {
+        for (u64 i = 0; i < job->need.n[level]; i++) {
+            phys_t table = table_frame_alloc(level);
+            if (phys_is_none(table)) {
+                give_back_fresh(job);
+                return false;
+            }
+            push_fresh(job, level, table);
+        }
+    }
+    return true;
+}
+
+/* Writes n leaves, `step` bytes of memory apart.  Eight at a time: two instructions each. */
+static void fill_leaves(u64 *entry, u64 n, u64 leaf, u64 step)
+{
+    for (; n >= 8; n -= 8, entry += 8) {
+        for (unsigned i = 0; i < 8; i++, leaf += step)
+            entry[i] = leaf;
+    }
+    for (; n > 0; n--, leaf += step)
+        *entry++ = leaf;
+}
+
+/* Writes leaves from here on, as far as whole absent entries go. */
+static void write_leaves(struct paging_place *place, const struct map_job *job)
+{
+    unsigned shift = entry_shift(place->level);
+    u64 from = place->at, n = (place->end - from) >> shift;
+
+    if (job->any_kept)
+        n = min_u64(n, paging_skip_absent(place));
+    fill_leaves(place->entry, n, (from + job->delta) | job->bits[place->level], 1UL << shift);
+    paging_count(place, (int)n);
+    place->at = from + (n << shift);
+}
+
+static enum paging_go write_entries(struct paging_place *place, void *context)
+{
+    struct map_job *job = context;
+    u64 entry = *place->entry;
+
+    if (entry_is_present(entry)) {
+        if (!entry_is_leaf(entry, place->level))
+            return PAGING_DOWN;
+        place->at = place->next;
+        return PAGING_NEXT;
+    }
+    if (place->level <= job->request->largest && paging_is_whole(place)) {
+        write_leaves(place, job);
+        return PAGING_NEXT;
+    }
+    phys_t table = pop_fresh(job, place->level - 1);
+    *place->entry = entry_to_table(table, !paging_slot_is_shared(place->at));
+    paging_count(place, 1);
+    return PAGING_DOWN;
+}
+
+int paging_map(phys_t top, const struct paging_request *request)
+{
+    static const struct paging_visitor check = {.entries = check_entries};
+    static const struct paging_visitor write = {.entries = write_entries};
+    struct map_job job = {.request = request, .delta = request->phys - request->start};
+
+    for (unsigned level = 1; level < ENTRY_TOP_LEVEL; level++) {
+        job.bits[level] = entry_leaf_bits(request->flags, level);
+        job.fresh[level] = PHYS_NONE;
+    }
+    if (!paging_visit_range(top, request->start, request->end, &check, &job))
+        return -EFAULT;
+    if (!take_fresh(&job))
+        return -EFAULT;
+    paging_visit_range(top, request->start, request->end, &write, &job);
+    return 0;
+}
+
+/* The visitor of paging_make_tables; the context is the level to stop at. */
+static enum paging_go make_entries(struct paging_place *place, void *context)
+{
+    const unsigned *lowest = context;
+
+    if (place->level == *lowest || (entry_is_present(*place->entry) && entry_is_leaf(*place->entry, place->level))) {
+        place->at = place->level == *lowest ? place->end : place->next;
+        return PAGING_NEXT;
+    }
+    if (!entry_is_present(*place->entry)) {
+        phys_t table = table_frame_alloc(place->level - 1);
+        if (phys_is_none(table))
+            return PAGING_STOP;
+        *place->entry = entry_to_table(table, false);
+        paging_count(place, 1);
+    }
+    return PAGING_DOWN;
+}
+
+bool paging_make_tables(u64 start, u64 end, unsigned level)
+{
+    static const struct paging_visitor make = {.entries = make_entries};
+
+    return paging_visit_range(mm.paging.kernel_top, start, end, &make, &level);
+}
