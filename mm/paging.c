@@ -5,10 +5,10 @@
  *
  * Purpose.  Address spaces: which physical memory is seen where, with which rights and which cache mode.
  *
- * Terms.  A *top level* is a PML4.  Its 512 entries are *slots* of 512 GiB; the shared ones (the direct map, SPECIAL,
- * MMIO, mm's arrays, stacks, the image) are made at boot, once and for all, and a new address space copies them.
- * So what is mapped there later is seen in all spaces, and none goes stale.  *Callers* are users of mm.h; *own*
- * mappings are made by the kernel itself.
+ * Terms.  A *top level* is a PML4.  Its 512 entries are *slots* of 512 GiB; the shared ones (the direct map,
+ * SPECIAL, MMIO, mm's arrays, stacks, the image) are made at boot, once and for all, and a new address space
+ * copies them. So what is mapped there later is seen in all spaces, and none goes stale.  *Callers* are users
+ * of mm.h; *own* mappings are made by the kernel itself.
  *
  *     slot      0 .............. 255 | 256 ....... 320 321 | 322 323 | 352 ........ | 511
  *               private, one's own   | direct map  SPECIAL | MMIO    | mm's windows | image
@@ -20,8 +20,8 @@
  *   3. user access in the kernel half
  *   4. PAGE_WC together with PAGE_PWT or PAGE_PCD
  *   5. physical addresses from 2^MAXPHYADDR on
- *   6. RAM with another cache mode than write-back: two names with different modes for one line corrupt it (Intel SDM
- *      volume 3A, "Programming the PAT")
+ *   6. RAM with another cache mode than write-back: two names with different modes for one line corrupt it
+ *      (Intel SDM volume 3A, "Programming the PAT")
  *   7. a top level that is no live frame, or whose copy of a shared slot is not the kernel's
  *   8. below it, a frame that is not marked as a table; something else mapped in the range
  *   9. no memory for tables
@@ -30,11 +30,13 @@
  *
  * Invariants.  I1-I3 in paging_map.c, I4-I6 in paging_unmap.c; paging_check.c numbers what can be checked.
  *
- * Locking.  mm.paging.lock covers all tables of all address spaces: calls that map are rare and short, and the shared
- * half belongs to everybody anyway.  Lock order: mm.mmio.lock, mm.paging.lock, then those of the frame allocator, then mm.paging.direct_lock:
- * the direct map's entries are changed by the frame allocator (paging_direct_map_page).
+ * Locking.  mm.paging.lock covers all tables of all address spaces: calls that map are rare and short, and
+ * the shared half belongs to everybody anyway.  Lock order: mm.mmio.lock, mm.paging.lock, then those of the
+ * frame allocator, then mm.paging.direct_lock: the direct map's entries are changed by the frame allocator
+ * (paging_direct_map_page).
  *
- * Limits.  Four levels; 48-bit addresses.  A private table belongs to one top level: nothing counts who else points to it.
+ * Limits.  Four levels; 48-bit addresses.  A private table belongs to one top level: nothing counts who else
+ * points to it.
  */
 #include <mm/misuse.h>
 #include <mm/paging_core.h>
@@ -84,7 +86,8 @@ static bool request_finish(struct paging_request *request, u64 phys_start, ul fl
 }
 
 /* Rules 2 to 6 for callers. */
-static bool request_make(struct paging_request *request, ul start, ul length, ul phys_start, ul flags, bool use4k)
+static bool request_make(struct paging_request *request, ul start, ul length, ul phys_start, ul flags,
+                         bool use4k)
 {
     if (!range_frames(start, length, &request->start, &request->end))
         return false;
@@ -124,8 +127,8 @@ static bool top_shares_range(phys_t top, u64 start, u64 end)
 }
 
 /*
- * Rule 7: the table to work on.  In the kernel half that is always the kernel's own, which the given one must agree
- * with.  PHYS_NONE: the given one is none.
+ * Rule 7: the table to work on.  In the kernel half that is always the kernel's own, which the given one must
+ * agree with.  PHYS_NONE: the given one is none.
  */
 static phys_t top_for_range(phys_t top, u64 start, u64 end)
 {
@@ -146,8 +149,8 @@ static int map_locked(phys_t given, const struct paging_request *request)
     return result;
 }
 
-int mm_map_proc_page_table(ul proc_page_table_addr, bool is_phys, ul virt_addr_start, ul phys_addr_start, ul length,
-                           ul flags, bool user, bool flush, bool use4k)
+int mm_map_proc_page_table(ul proc_page_table_addr, bool is_phys, ul virt_addr_start, ul phys_addr_start,
+                           ul length, ul flags, bool user, bool flush, bool use4k)
 {
     struct paging_request request;
     phys_t top = top_phys(proc_page_table_addr, is_phys);
@@ -167,8 +170,8 @@ int mm_map_proc_page_table(ul proc_page_table_addr, bool is_phys, ul virt_addr_s
 
 int mm_map_phys_addr(ul virt_addr_start, ul phys_addr_start, ul length, ul flags, bool use4k)
 {
-    return mm_map_proc_page_table((ul)get_CR3(), true, virt_addr_start, phys_addr_start, length, flags, false, true,
-                                  use4k);
+    return mm_map_proc_page_table((ul)get_CR3(), true, virt_addr_start, phys_addr_start, length, flags, false,
+                                  true, use4k);
 }
 
 /* Rule 2 broken by an unmap: tells what the first address is that callers may not use. */
@@ -221,7 +224,8 @@ static bool own_frames(virt_t start, u64 bytes, u64 *first, u64 *end)
         return false;
     *first = linear & PAGE_4K_MASK;
     *end = PAGE_4K_ALIGN(linear + bytes);
-    for (u64 at = *first; at < *end; at = align_down(at, entry_bytes(ENTRY_TOP_LEVEL)) + entry_bytes(ENTRY_TOP_LEVEL)) {
+    for (u64 at = *first; at < *end;
+         at = align_down(at, entry_bytes(ENTRY_TOP_LEVEL)) + entry_bytes(ENTRY_TOP_LEVEL)) {
         if (!paging_slot_is_shared(at))
             return false;
     }

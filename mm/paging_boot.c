@@ -2,33 +2,36 @@
 /*
  * The kernel's own tables, built once, and the direct map.
  *
- * Purpose.  boot/ leaves tables behind that map too much with too many rights.  paging_start builds the final ones with
- * the ordinary map core, out of early frames, and loads them; with that the identity map is gone.
+ * Purpose.  boot/ leaves tables behind that map too much with too many rights.  paging_start builds the final
+ * ones with the ordinary map core, out of early frames, and loads them; with that the identity map is gone.
  *
  *     slot       PAGE_OFFSET..          SPECIAL  MMIO     arrays, stacks, peek    image
  *     level 3    PDPTs, all from boot   2        2        1                       1
  *     level 2    PDs for all RAM        later    later    later         peek's    PDs
  *     level 1    at ragged edges only   later    later    later         peek's    PTs, 4 KiB leaves, W^X
  *
- * Direct map.  RAM of [0, direct_end), run by run, so that no leaf reaches over a hole.  The map core takes the largest
- * leaves: 1 GiB (where the CPU has them) for what is RAM throughout and below direct_end, and that part of the direct map
- * never changes; a GiB with UNMAPPED memory in it gets a page directory, so that pages of 2 MiB come and go
- * without a frame and without a split.  Everything is no-execute; where a segment of the image is read-only, its alias is,
- * too: 4 KiB leaves there.
+ * Direct map.  RAM of [0, direct_end), run by run, so that no leaf reaches over a hole.  The map core takes
+ * the largest leaves: 1 GiB (where the CPU has them) for what is RAM throughout and below direct_end, and
+ * that part of the direct map never changes; a GiB with UNMAPPED memory in it gets a page directory, so that
+ * pages of 2 MiB come and go without a frame and without a split.  Everything is no-execute; where a segment
+ * of the image is read-only, its alias is, too: 4 KiB leaves there.
  *
- * Cost.  A PDPT for 512 GiB, a PD for each GiB that is not one leaf: 4 KiB of tables for 1 GiB of RAM, 0.0004 %.  At 64 GiB
- * 48 leaves of 1 GiB, or 24576 of 2 MiB at 2.2 instructions; clearing and counting 70 tables is 70 * 1500.
+ * Cost.  A PDPT for 512 GiB, a PD for each GiB that is not one leaf: 4 KiB of tables for 1 GiB of RAM, 0.0004
+ * %.  At 64 GiB 48 leaves of 1 GiB, or 24576 of 2 MiB at 2.2 instructions; clearing and counting 70 tables is
+ * 70 * 1500.
  *
  * Invariants.
  *   I7  A shared slot is present from here on, and its entry never changes.
- *   I8  The direct map is exactly the RAM of DMA and NORMAL; each page of UNMAPPED that is RAM throughout has its place in
- *       a page directory.
+ *   I8  The direct map is exactly the RAM of DMA and NORMAL; each page of UNMAPPED that is RAM throughout has
+ *       its place in a page directory.
  *   I9  MM_PEEK's entry is always present, so that its tables are never empty.
  *
- * Locking.  paging_start and paging_adopt_tables run alone.  Pages come and go under mm.paging.direct_lock, inside which
- * nothing else is taken: the frame allocator grows while paging asks it for a table, with mm.paging.lock held.
+ * Locking.  paging_start and paging_adopt_tables run alone.  Pages come and go under mm.paging.direct_lock,
+ * inside which nothing else is taken: the frame allocator grows while paging asks it for a table, with
+ * mm.paging.lock held.
  *
- * Limits.  A read-only segment must not lie in UNMAPPED memory (growing would map it writable): images lie low.
+ * Limits.  A read-only segment must not lie in UNMAPPED memory (growing would map it writable): images lie
+ * low.
  */
 #include <mm/paging_core.h>
 
@@ -54,10 +57,9 @@ static bool share_all_slots(void)
 {
     return share_slots(PAGE_OFFSET, mm.ram_end) &&
            share_slots(MM_SPECIAL_START, MM_SPECIAL_END - MM_SPECIAL_START) &&
-           share_slots(MM_MMIO_START, MM_MMIO_END - MM_MMIO_START) &&
-           share_slots(MM_PAGE_ARRAY, 1) && share_slots(MM_HELD_ARRAY, 1) &&
-           share_slots(MM_STACKS_START, MM_STACKS_END - MM_STACKS_START) && share_slots(MM_PEEK, FRAME_BYTES) &&
-           share_slots(MM_IMAGE_START, 0 - MM_IMAGE_START);
+           share_slots(MM_MMIO_START, MM_MMIO_END - MM_MMIO_START) && share_slots(MM_PAGE_ARRAY, 1) &&
+           share_slots(MM_HELD_ARRAY, 1) && share_slots(MM_STACKS_START, MM_STACKS_END - MM_STACKS_START) &&
+           share_slots(MM_PEEK, FRAME_BYTES) && share_slots(MM_IMAGE_START, 0 - MM_IMAGE_START);
 }
 
 static bool map_early(u64 start, u64 at, u64 bytes, ul flags, bool use4k)
@@ -84,7 +86,8 @@ static bool map_image(const struct mm_boot *boot)
     return true;
 }
 
-/* Where the part of the direct map from `start` on ends that has the same rights, at most `end`; and those. */
+/* Where the part of the direct map from `start` on ends that has the same rights, at most `end`; and those.
+ */
 static u64 direct_part(const struct mm_boot *boot, u64 start, u64 end, ul *flags)
 {
     *flags = DIRECT_FLAGS | PAGE_R_W;
@@ -140,7 +143,8 @@ static enum paging_go search_entries(struct paging_place *place, void *context)
 {
     struct entry_search *search = context;
 
-    if (place->level > search->level && entry_is_present(*place->entry) && !entry_is_leaf(*place->entry, place->level))
+    if (place->level > search->level && entry_is_present(*place->entry) &&
+        !entry_is_leaf(*place->entry, place->level))
         return PAGING_DOWN;
     search->found = *place;
     return PAGING_STOP;
@@ -154,7 +158,8 @@ static struct paging_place find_place(u64 linear, unsigned level)
 
     paging_visit_range(mm.paging.kernel_top, linear, linear + 1, &visitor, &search);
     if (search.found.level != level)
-        platform_report(MM_BROKEN, "mm: paging: no table of level %u for 0x%lx", level, entry_virt(linear).addr);
+        platform_report(MM_BROKEN, "mm: paging: no table of level %u for 0x%lx", level,
+                        entry_virt(linear).addr);
     return search.found;
 }
 

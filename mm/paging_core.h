@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Between the files of paging: the visit, and the bare cores behind the locked calls.  Nobody else includes it.
+ * Between the files of paging: the visit, and the bare cores behind the locked calls.  Nobody else includes
+ * it.
  *
  * paging.c          the public calls: arguments, locks            calls map, unmap
  * paging_map.c      mapping: check, make tables, write leaves     calls visit
@@ -18,14 +19,15 @@
 #include <mm/role.h>
 #include <mm/state.h>
 
-/* Where a visit stands: at an entry of a table, with the part of the range that lies in that table still to do. */
+/* Where a visit stands: at an entry of a table, with the part of the range that lies in that table still to
+ * do. */
 struct paging_place {
     phys_t table;
-    unsigned level;  /* of the table */
-    u64 at;          /* linear: the first byte not yet dealt with; a visitor moves it */
-    u64 end;         /* linear: end of the range in this table */
-    u64 *entry;      /* the entry that translates `at` */
-    u64 next;        /* linear: end of what that entry translates of the range */
+    unsigned level; /* of the table */
+    u64 at;         /* linear: the first byte not yet dealt with; a visitor moves it */
+    u64 end;        /* linear: end of the range in this table */
+    u64 *entry;     /* the entry that translates `at` */
+    u64 next;       /* linear: end of what that entry translates of the range */
 };
 
 enum paging_go {
@@ -59,8 +61,8 @@ static inline u64 *paging_entries(phys_t table)
     return phys_pointer(table);
 }
 
-/* Slots: entries of a top-level table.  Shared ones lead to tables that all address spaces have in common; made once,
- * at boot, and never taken away.  All others are private to one top-level table. */
+/* Slots: entries of a top-level table.  Shared ones lead to tables that all address spaces have in common;
+ * made once, at boot, and never taken away.  All others are private to one top-level table. */
 static inline bool paging_slot_is_shared(u64 linear)
 {
     unsigned slot = entry_index(linear, ENTRY_TOP_LEVEL);
@@ -68,7 +70,8 @@ static inline bool paging_slot_is_shared(u64 linear)
     return (mm.paging.shared_slots[slot / 64] >> (slot % 64)) & 1;
 }
 
-/* May this frame be believed to be a table of `level`?  (Until tables are marked, paging's own are all there are.) */
+/* May this frame be believed to be a table of `level`?  (Until tables are marked, paging's own are all there
+ * are.) */
 static inline bool paging_is_table(phys_t table, unsigned level)
 {
     return !mm.paging.adopted || table_frame_level(table) == level;
@@ -77,7 +80,8 @@ static inline bool paging_is_table(phys_t table, unsigned level)
 /* Counts entries that became present or absent.  Callers' top-level tables are theirs and are not counted. */
 static inline void paging_count(const struct paging_place *place, int change)
 {
-    if (mm.paging.adopted && (place->level < ENTRY_TOP_LEVEL || place->table.addr == mm.paging.kernel_top.addr))
+    if (mm.paging.adopted &&
+        (place->level < ENTRY_TOP_LEVEL || place->table.addr == mm.paging.kernel_top.addr))
         table_frame_use(place->table, change);
 }
 
@@ -101,15 +105,17 @@ struct paging_request {
 /* Leaves out what this CPU has not (NX, global pages), or replaces it (WC by UC- where there is no PAT). */
 ul paging_usable_flags(ul flags);
 
-/* The level of the largest leaves for a mapping: limited by the CPU and by how start and phys lie to each other. */
+/* The level of the largest leaves for a mapping: limited by the CPU and by how start and phys lie to each
+ * other. */
 unsigned paging_largest_leaf(u64 start, u64 phys, bool use4k);
 
-/* The bare cores; the lock is held.  0 or -EFAULT with nothing changed; *bad_table is then the frame that was met
- * in place of a table, or PHYS_NONE. */
+/* The bare cores; the lock is held.  0 or -EFAULT with nothing changed; *bad_table is then the frame that was
+ * met in place of a table, or PHYS_NONE. */
 MUST_USE int paging_map(phys_t top, const struct paging_request *request);
 MUST_USE int paging_unmap(phys_t top, u64 start, u64 end, phys_t *bad_table);
 
-/* Makes the tables of the kernel's top level down to `level` for a range; no leaves.  False: out of memory. */
+/* Makes the tables of the kernel's top level down to `level` for a range; no leaves.  False: out of memory.
+ */
 MUST_USE bool paging_make_tables(u64 start, u64 end, unsigned level);
 
 /* Fills the spares for splitting, as far as memory goes. */

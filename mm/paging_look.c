@@ -2,21 +2,22 @@
 /*
  * Looking at page tables: one address, runs of equal leaves, counts.
  *
- * Purpose.  What the shell, the panic screen and the checks see.  Nothing here allocates, locks or changes anything.
+ * Purpose.  What the shell, the panic screen and the checks see.  Nothing here allocates, locks or changes
+ * anything.
  *
- * Terms.  *Effective* rights are what the entries of all levels allow together: writable and user if all say so,
- * executable if none forbids it (Intel SDM volume 3A, "Access Rights").  A *run* is a range of neighbouring leaves of
- * one size with equal effective flags whose physical addresses continue each other.
+ * Terms.  *Effective* rights are what the entries of all levels allow together: writable and user if all say
+ * so, executable if none forbids it (Intel SDM volume 3A, "Access Rights").  A *run* is a range of
+ * neighbouring leaves of one size with equal effective flags whose physical addresses continue each other.
  *
  *     leaves   [4K a][4K a+1][4K a+2]  .  .  [4K b, ro][4K b+1, ro][2M c       ]
  *     runs     [         run 1      )        [         run 2      )[   run 3    )
  *
- * Algorithm.  Both go with the visit; on the way down they keep, for each level, what the entries above allow.  A table
- * is entered only if it is marked as one, so that a corrupted entry ends in `bad_table` and not in a fault: the panic
- * screen walks the address that faulted.
+ * Algorithm.  Both go with the visit; on the way down they keep, for each level, what the entries above
+ * allow.  A table is entered only if it is marked as one, so that a corrupted entry ends in `bad_table` and
+ * not in a fault: the panic screen walks the address that faulted.
  *
- * Cost.  A walk about 150 instructions.  A run: linear in its leaves; holes cost an entry of the level at which they
- * are absent, so an empty slot of 512 GiB is one entry.
+ * Cost.  A walk about 150 instructions.  A run: linear in its leaves; holes cost an entry of the level at
+ * which they are absent, so an empty slot of 512 GiB is one entry.
  *
  * Locking.  None.  If somebody changes the tables meanwhile, the answer may be a mix of before and after.
  */
@@ -95,11 +96,11 @@ void paging_walk(phys_t top, virt_t at, struct paging_path *out)
 }
 
 struct run_search {
-    u64 start, end;                    /* linear: the run so far; empty: not found yet */
+    u64 start, end; /* linear: the run so far; empty: not found yet */
     u64 phys;
     unsigned level;
     ul flags;
-    u64 allowed[ENTRY_TOP_LEVEL + 1];  /* by the entries above a table of that level */
+    u64 allowed[ENTRY_TOP_LEVEL + 1]; /* by the entries above a table of that level */
 };
 
 /* Takes the leaf at hand into the run.  False: it does not continue it. */
@@ -114,8 +115,8 @@ static bool run_take(struct run_search *run, const struct paging_place *place)
         run->phys = at;
         run->level = place->level;
         run->flags = flags;
-    } else if (place->at != run->end || place->at == HALF_END || place->level != run->level || flags != run->flags ||
-               at != run->phys + (run->end - run->start)) {
+    } else if (place->at != run->end || place->at == HALF_END || place->level != run->level ||
+               flags != run->flags || at != run->phys + (run->end - run->start)) {
         return false;
     }
     run->end = place->next;

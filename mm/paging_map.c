@@ -2,10 +2,11 @@
 /*
  * Mapping: all or nothing, in large leaves where they fit, in runs.
  *
- * Terms.  A *request* is a range of linear addresses, the physical address of its start, flags and the largest leaf
- * wanted.  A leaf *fits* a place when its level is at most that largest one and the place is a whole entry: how start
- * and physical address lie to each other was looked at once (paging_largest_leaf), so a whole entry's physical
- * address is as aligned as its linear one.  A leaf found in the way is *kept* if it maps what the request wants.
+ * Terms.  A *request* is a range of linear addresses, the physical address of its start, flags and the
+ * largest leaf wanted.  A leaf *fits* a place when its level is at most that largest one and the place is a
+ * whole entry: how start and physical address lie to each other was looked at once (paging_largest_leaf), so
+ * a whole entry's physical address is as aligned as its linear one.  A leaf found in the way is *kept* if it
+ * maps what the request wants.
  *
  *     2 MiB   |               |               |               |
  *     range          [=======================================)
@@ -13,26 +14,29 @@
  *     tables             PT                                     PT      need[1] = 2
  *
  * Algorithm.
- *   1. check: visit the range.  A present leaf must be kept, a table must be marked as one of its level.  For runs of
- *      absent entries, compute how many new tables of each level they will take: need[1..3].
- *   2. take: allocate exactly those, in a list for each level.  If one is not to be had, give all back: as nothing
- *      points to them yet, no entry has changed, and nothing has to be flushed.
- *   3. write: visit again.  Absent places get leaves, in a tight loop for each run, or one of the new tables.  Nothing
- *      can fail any more.
- * Only absent entries become present, so no translation goes stale and no flush is needed (Intel SDM volume 3A,
- * "Optional Invalidation": entries with P = 0 are not cached).
+ *   1. check: visit the range.  A present leaf must be kept, a table must be marked as one of its level.  For
+ *      runs of absent entries, compute how many new tables of each level they will take: need[1..3].
+ *   2. take: allocate exactly those, in a list for each level.  If one is not to be had, give all back: as
+ *      nothing points to them yet, no entry has changed, and nothing has to be flushed.
+ *   3. write: visit again.  Absent places get leaves, in a tight loop for each run, or one of the new tables.
+ *      Nothing can fail any more.
+ * Only absent entries become present, so no translation goes stale and no flush is needed (Intel SDM volume
+ * 3A, "Optional Invalidation": entries with P = 0 are not cached).
  *
- * Cost.  Each table met: about 60 instructions in check and write together.  A leaf: 2.2, plus one for clearing its
- * place in a new table.  If nothing was present in the range (the usual case) write looks at no entry twice.
+ * Cost.  Each table met: about 60 instructions in check and write together.  A leaf: 2.2, plus one for
+ * clearing its place in a new table.  If nothing was present in the range (the usual case) write looks at no
+ * entry twice.
  *
  * Invariants.
- *   I1  A table that an entry points to is marked with the level below the entry's, is cleared or written before it is
- *       linked, and no other entry points to it.
+ *   I1  A table that an entry points to is marked with the level below the entry's, is cleared or written
+ *       before it is linked, and no other entry points to it.
  *   I2  The number of present entries of a table is its used count whenever the lock is free.
- *   I3  An entry of level 2 .. 4 that points to a table allows everything (user access in private slots only).
+ *   I3  An entry of level 2 .. 4 that points to a table allows everything (user access in private slots
+ *       only).
  *
- * Locking.  mm.paging.lock, held by the caller.  table_frame_alloc is called under it and may take the zones' locks; it
- * must not come back into paging, except through paging_direct_map_page, which has a lock of its own.
+ * Locking.  mm.paging.lock, held by the caller.  table_frame_alloc is called under it and may take the zones'
+ * locks; it must not come back into paging, except through paging_direct_map_page, which has a lock of its
+ * own.
  *
  * Limits.  The tables of one call are taken beforehand: 64 GiB in 4 KiB leaves want 32832 frames at once.
  */
@@ -40,11 +44,11 @@
 
 struct map_job {
     const struct paging_request *request;
-    u64 delta;                              /* physical minus linear, modulo 2^64 */
-    u64 bits[ENTRY_TOP_LEVEL];              /* of a leaf of level 1 .. 3, without its address */
-    bool any_kept;                          /* something of the range is mapped already */
+    u64 delta;                 /* physical minus linear, modulo 2^64 */
+    u64 bits[ENTRY_TOP_LEVEL]; /* of a leaf of level 1 .. 3, without its address */
+    bool any_kept;             /* something of the range is mapped already */
     struct paging_need need;
-    phys_t fresh[ENTRY_TOP_LEVEL];          /* lists of new tables by level, linked through their first word */
+    phys_t fresh[ENTRY_TOP_LEVEL]; /* lists of new tables by level, linked through their first word */
 };
 
 ul paging_usable_flags(ul flags)
@@ -68,8 +72,9 @@ unsigned paging_largest_leaf(u64 start, u64 phys, bool use4k)
 }
 
 /*
- * Below a run of absent entries of `level`, a table of level k is needed for each entry of level k + 1 that is not one
- * leaf: for every entry touched, if leaves are smaller than it; else only where the range begins or ends inside one.
+ * Below a run of absent entries of `level`, a table of level k is needed for each entry of level k + 1 that
+ * is not one leaf: for every entry touched, if leaves are smaller than it; else only where the range begins
+ * or ends inside one.
  */
 void paging_add_need(struct paging_need *need, unsigned level, u64 start, u64 end, unsigned largest)
 {
@@ -93,7 +98,8 @@ static bool leaf_is_kept(const struct paging_place *place, const struct map_job 
     u64 bytes = entry_bytes(place->level);
     u64 wanted = align_down(place->at, bytes) + job->delta;
 
-    return is_aligned(wanted, bytes) && ((*place->entry ^ (wanted | job->bits[place->level])) & ENTRY_MEANING) == 0;
+    return is_aligned(wanted, bytes) &&
+           ((*place->entry ^ (wanted | job->bits[place->level])) & ENTRY_MEANING) == 0;
 }
 
 static enum paging_go check_entries(struct paging_place *place, void *context)
@@ -225,7 +231,8 @@ static enum paging_go make_entries(struct paging_place *place, void *context)
 {
     const unsigned *lowest = context;
 
-    if (place->level == *lowest || (entry_is_present(*place->entry) && entry_is_leaf(*place->entry, place->level))) {
+    if (place->level == *lowest ||
+        (entry_is_present(*place->entry) && entry_is_leaf(*place->entry, place->level))) {
         place->at = place->level == *lowest ? place->end : place->next;
         return PAGING_NEXT;
     }

@@ -2,9 +2,10 @@
 /*
  * Unmapping: exactly the range, and no CPU can reach it when the call returns.
  *
- * Terms.  *Splitting* replaces a large leaf by a table of 512 smaller ones that map the same.  A table is *gathered*
- * when nothing points to it any more, but a CPU may still walk through it, because it cached the entry that did.
- * *Permanent* tables stay when they are empty: those right below the shared slots of the top level.
+ * Terms.  *Splitting* replaces a large leaf by a table of 512 smaller ones that map the same.  A table is
+ * *gathered* when nothing points to it any more, but a CPU may still walk through it, because it cached the
+ * entry that did. *Permanent* tables stay when they are empty: those right below the shared slots of the top
+ * level.
  *
  *     before   |           2 MiB leaf          |   PT, wholly inside    |  PT, partly inside   |
  *     range             [==================================================)
@@ -13,19 +14,20 @@
  *                                                not even looked at       gathered when empty
  *
  * Algorithm.
- *   1. check: visit the range.  Tables must be marked as such.  Count the tables that splitting will take; they come
- *      from the spares, which are filled first.  If there are too few, nothing has happened: -EFAULT.
- *   2. remove: visit again.  Whole leaves are cleared in runs.  A table wholly inside is unlinked with all that is
- *      below it.  A leaf partly inside is split, and the visit goes down into the new table.  On the way up, a table
- *      whose used count is 0 is unlinked, too.
- *   3. flush what was removed, in one call: the platform chooses between INVLPG and dropping everything.  Only now are
- *      the gathered tables freed, with what they point to.  No word of a gathered table is written before the flush, or
- *      a CPU could walk through what the word has become (Intel SDM volume 3A, "Invalidation of TLBs and
- *      Paging-Structure Caches": the caches may hold entries of all levels).
+ *   1. check: visit the range.  Tables must be marked as such.  Count the tables that splitting will take;
+ *      they come from the spares, which are filled first.  If there are too few, nothing has happened:
+ *      -EFAULT.
+ *   2. remove: visit again.  Whole leaves are cleared in runs.  A table wholly inside is unlinked with all
+ *      that is below it.  A leaf partly inside is split, and the visit goes down into the new table.  On the
+ *      way up, a table whose used count is 0 is unlinked, too.
+ *   3. flush what was removed, in one call: the platform chooses between INVLPG and dropping everything.
+ *      Only now are the gathered tables freed, with what they point to.  No word of a gathered table is
+ *      written before the flush, or a CPU could walk through what the word has become (Intel SDM volume 3A,
+ *      "Invalidation of TLBs and Paging-Structure Caches": the caches may hold entries of all levels).
  * If more than PAGING_N_GATHERED tables come together, they are flushed and freed on the way.
  *
- * Cost.  Leaves in tables that lie wholly inside cost nothing (512 of them about 200 instructions, for the table).
- * Others about 6 each.
+ * Cost.  Leaves in tables that lie wholly inside cost nothing (512 of them about 200 instructions, for the
+ * table). Others about 6 each.
  *
  * Invariants.
  *   I4  A frame is freed as a table only after a flush of the range that it translated.
@@ -34,8 +36,9 @@
  *
  * Locking.  mm.paging.lock, held by the caller.
  *
- * Limits.  A split needs up to two tables of level 2 and two of level 1: there are so many spares, so an unmap succeeds
- * even when memory is exhausted, and the next one, if this one's tables or the caller's memory came back meanwhile.
+ * Limits.  A split needs up to two tables of level 2 and two of level 1: there are so many spares, so an
+ * unmap succeeds even when memory is exhausted, and the next one, if this one's tables or the caller's memory
+ * came back meanwhile.
  */
 #include <mm/paging_core.h>
 
@@ -48,9 +51,9 @@ struct gathered_table {
 };
 
 struct unmap_job {
-    struct paging_need need;      /* of tables to split with */
-    phys_t bad_table;             /* a frame that an entry points to and that is no table */
-    u64 low, high;                /* linear: everything removed since the last flush lies in [low, high) */
+    struct paging_need need; /* of tables to split with */
+    phys_t bad_table;        /* a frame that an entry points to and that is no table */
+    u64 low, high;           /* linear: everything removed since the last flush lies in [low, high) */
     unsigned n_gathered;
     struct gathered_table gathered[PAGING_N_GATHERED];
 };
@@ -139,7 +142,9 @@ static enum paging_go free_entries(struct paging_place *place, void *context)
 static void free_subtree(const struct gathered_table *root)
 {
     static const struct paging_visitor visitor = {.entries = free_entries, .leave = free_left_table};
-    struct paging_place place = {.table = root->table, .level = root->level, .at = 0,
+    struct paging_place place = {.table = root->table,
+                                 .level = root->level,
+                                 .at = 0,
                                  .end = entry_bytes(root->level) * ENTRIES_PER_TABLE};
 
     if (root->level > 1)
@@ -174,7 +179,8 @@ static void unlink_table(struct paging_place *place, struct unmap_job *job)
     note_removed(job, place->at, place->next);
 }
 
-/* Clears whole leaves from here on, skips absent entries, and stops at anything else or the end.  False: nothing was done. */
+/* Clears whole leaves from here on, skips absent entries, and stops at anything else or the end.  False:
+ * nothing was done. */
 static bool clear_leaves(struct paging_place *place, struct unmap_job *job)
 {
     u64 from = place->at, size = entry_bytes(place->level), *entry = place->entry;

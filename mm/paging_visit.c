@@ -2,11 +2,12 @@
 /*
  * The visit: the one loop over the levels of a page table.
  *
- * Purpose.  Mapping, unmapping, walking, listing and checking all go through the entries that translate a range; they
- * differ in what they do there.  The visit goes, a *visitor* does.
+ * Purpose.  Mapping, unmapping, walking, listing and checking all go through the entries that translate a
+ * range; they differ in what they do there.  The visit goes, a *visitor* does.
  *
- * Terms.  A *place* is an entry of a table together with the part of the range that this table still has to translate.
- * A *linear* address is the low 48 bits of a virtual one, so that the end of the last range is 2^48 and not 0.
+ * Terms.  A *place* is an entry of a table together with the part of the range that this table still has to
+ * translate. A *linear* address is the low 48 bits of a virtual one, so that the end of the last range is
+ * 2^48 and not 0.
  *
  *     table of level L    |  e0  |  e1  |  e2  |  e3  | ...
  *     range                   [at...|......|......|...end)
@@ -14,12 +15,12 @@
  *     after one PAGING_NEXT          [at...next)    entry = e1, whole
  *
  * Algorithm.  visit() calls the visitor with the place at hand.  The visitor deals with as many entries as it
- * likes and moves `at` (runs of leaves cost it a tight loop, no call each), or asks to go down, and the visit calls itself
- * with the table below and the part of the range inside the entry.  So the stack is four frames deep at the most, and
- * the code for all levels is the same.
+ * likes and moves `at` (runs of leaves cost it a tight loop, no call each), or asks to go down, and the visit
+ * calls itself with the table below and the part of the range inside the entry.  So the stack is four frames
+ * deep at the most, and the code for all levels is the same.
  *
- * Cost.  About 25 instructions a call of the visitor, that is for each table met and each run of leaves; nothing for
- * what lies outside the range.
+ * Cost.  About 25 instructions a call of the visitor, that is for each table met and each run of leaves;
+ * nothing for what lies outside the range.
  *
  * Locking.  None here: whoever changes tables holds mm.paging.lock.
  */
@@ -37,8 +38,8 @@ bool paging_visit(struct paging_place place, const struct paging_visitor *visito
             continue;
         if (step == PAGING_STOP)
             return false;
-        struct paging_place below = {.table = entry_table(*place.entry), .level = place.level - 1,
-                                     .at = place.at, .end = place.next};
+        struct paging_place below = {
+            .table = entry_table(*place.entry), .level = place.level - 1, .at = place.at, .end = place.next};
         if (!paging_visit(below, visitor, context))
             return false;
         if (visitor->leave != NULL)

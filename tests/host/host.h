@@ -2,9 +2,9 @@
 /*
  * A process as a machine: what tests can do to it and see of it, behind mm's back.
  *
- * Physical memory is a sparse file in memory; RAM of it is mapped at PAGE_OFFSET.  What is no RAM is not mapped: a
- * stray access ends in a fault.  The MMU is modelled (platform_mmu.c): a translator that walks the page tables and, like
- * a real one, keeps what it found until it is told to forget.
+ * Physical memory is a sparse file in memory; RAM of it is mapped at PAGE_OFFSET.  What is no RAM is not
+ * mapped: a stray access ends in a fault.  The MMU is modelled (platform_mmu.c): a translator that walks the
+ * page tables and, like a real one, keeps what it found until it is told to forget.
  */
 #ifndef TESTS_HOST_HOST_H
 #define TESTS_HOST_HOST_H
@@ -27,10 +27,11 @@ unsigned host_n_reports(enum mm_severity severity);
 const char *host_last_report(void);
 bool host_reported(const char *part);
 
-/* Runs `statement`, which is expected to end in a report of MM_BROKEN; true if it did.  Locks that it held are freed
- * by force. */
-#define HOST_BREAKS(statement) \
-    (host_broken_arm(), setjmp(host_broken_jump) == 0 ? ((void)(statement), host_broken_disarm(), false) : true)
+/* Runs `statement`, which is expected to end in a report of MM_BROKEN; true if it did.  Locks that it held
+ * are freed by force. */
+#define HOST_BREAKS(statement)                                                                               \
+    (host_broken_arm(),                                                                                      \
+     setjmp(host_broken_jump) == 0 ? ((void)(statement), host_broken_disarm(), false) : true)
 extern jmp_buf host_broken_jump;
 void host_broken_arm(void);
 void host_broken_disarm(void);
@@ -42,7 +43,7 @@ unsigned host_n_locks_held(void);
 enum host_cache { HOST_WB, HOST_WT, HOST_UC_MINUS, HOST_UC, HOST_WC };
 
 struct host_translation {
-    u64 phys;       /* of the very byte */
+    u64 phys; /* of the very byte */
     u64 leaf_bytes;
     bool writable, user, executable, global;
     enum host_cache cache;
@@ -59,8 +60,8 @@ bool host_translate(u64 at, struct host_translation *out);
 u64 host_n_flushes(void);
 u64 host_last_flush(u64 *bytes);
 
-/* Mistakes seen by the MMU since host_mmu_start: reserved bits set, tables freed before they were flushed, a flush
- * under way in a table that is not there.  0 in a sound system; host_mmu_mistake tells the last one. */
+/* Mistakes seen by the MMU since host_mmu_start: reserved bits set, tables freed before they were flushed, a
+ * flush under way in a table that is not there.  0 in a sound system; host_mmu_mistake tells the last one. */
 u64 host_n_mmu_mistakes(void);
 const char *host_mmu_mistake(void);
 

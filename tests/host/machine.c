@@ -39,7 +39,9 @@ static struct mm_features features_of(const struct machine_options *options)
         .gigabyte_pages = modern && !options->no_gigabyte_pages,
         .global_pages = modern,
         .pat = modern,
-        .phys_bits = options->phys_bits != 0 ? options->phys_bits : modern ? 46 : 36,
+        .phys_bits = options->phys_bits != 0 ? options->phys_bits
+                     : modern                ? 46
+                                             : 36,
     };
 }
 
@@ -53,7 +55,8 @@ static void add_reserved(u64 start, u64 end, const char *name)
     boot.reserved[boot.n_reserved++] = (struct mm_reserved){start, end, name};
 }
 
-struct mm_boot *machine_build(const struct machine_ram *ram, unsigned n_ram, const struct machine_options *options)
+struct mm_boot *machine_build(const struct machine_ram *ram, unsigned n_ram,
+                              const struct machine_options *options)
 {
     static const struct machine_options defaults;
 
@@ -67,7 +70,8 @@ struct mm_boot *machine_build(const struct machine_ram *ram, unsigned n_ram, con
         add_ram(max_u64(ram[i].start, MIB(1)), ram[i].start + ram[i].bytes);
     }
     memset(&boot, 0, sizeof(boot));
-    boot.map = (struct memory_map){.entries = entries, .n_entries = n_entries, .stride_bytes = sizeof(entries[0])};
+    boot.map =
+        (struct memory_map){.entries = entries, .n_entries = n_entries, .stride_bytes = sizeof(entries[0])};
     boot.mem_bytes = options->mem_bytes;
     boot.dma_bytes = options->dma_bytes;
     boot.direct_map_bytes = options->direct_map_bytes;
@@ -85,7 +89,8 @@ struct mm_boot *machine_build(const struct machine_ram *ram, unsigned n_ram, con
     return &boot;
 }
 
-const char *machine_start(const struct machine_ram *ram, unsigned n_ram, const struct machine_options *options)
+const char *machine_start(const struct machine_ram *ram, unsigned n_ram,
+                          const struct machine_options *options)
 {
     return mm_start(machine_build(ram, n_ram, options));
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The host's side of <mm/platform.h>: memory, windows, locks, contexts, reports.  The MMU is in platform_mmu.c.
+ * The host's side of <mm/platform.h>: memory, windows, locks, contexts, reports.  The MMU is in
+ * platform_mmu.c.
  *
- * Physical address p is byte p of a sparse memory file.  RAM appears at PAGE_OFFSET + p, and once more in mm's windows
- * (platform_window), as shared mappings of the same file: one memory under two names, as on the machine.
+ * Physical address p is byte p of a sparse memory file.  RAM appears at PAGE_OFFSET + p, and once more in
+ * mm's windows (platform_window), as shared mappings of the same file: one memory under two names, as on the
+ * machine.
  */
 #define _GNU_SOURCE
 #include <host.h>
@@ -17,9 +19,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define N_LINES 64
+#define N_LINES    64
 #define LINE_BYTES 256
-#define N_WINDOWS 4096
+#define N_WINDOWS  4096
 
 struct window {
     u64 start, bytes;
@@ -119,7 +121,8 @@ ul platform_lock(struct mm_lock *lock)
 
     if (__atomic_load_n(&lock->taken, __ATOMIC_RELAXED) == self)
         die("a lock is taken twice by one thread");
-    while (!__atomic_compare_exchange_n(&lock->taken, &expected, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+    while (!__atomic_compare_exchange_n(&lock->taken, &expected, self, false, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED))
         expected = 0;
     note_lock(lock);
     return self;

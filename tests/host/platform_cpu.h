@@ -11,8 +11,8 @@ static inline struct mm_cpu *platform_cpu(void)
     return host_cpu;
 }
 
-/* A real spin lock.  Taking one that this thread holds already, or giving back one that it does not hold, ends
- * the test with a message: on the machine it would hang. */
+/* A real spin lock.  Taking one that this thread holds already, or giving back one that it does not hold,
+ * ends the test with a message: on the machine it would hang. */
 ul platform_lock(struct mm_lock *lock);
 void platform_unlock(struct mm_lock *lock, ul saved);
 

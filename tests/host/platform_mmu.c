@@ -3,9 +3,9 @@
  * A model of the MMU, written from the manual (Intel SDM volume 3A, "4-Level Paging" and "Caching Translation
  * Information") and independent of mm/entry.h: it is what the tests hold mm's tables against.
  *
- * It caches more stubbornly than a CPU: every leaf and every table that a walk met stays known until a flush or a
- * load of another table (global leaves even then) drops it.  So a flush that is missing, or comes after the table was
- * freed, is seen by the next translation.
+ * It caches more stubbornly than a CPU: every leaf and every table that a walk met stays known until a flush
+ * or a load of another table (global leaves even then) drops it.  So a flush that is missing, or comes after
+ * the table was freed, is seen by the next translation.
  */
 #include <host.h>
 
@@ -16,7 +16,7 @@
 
 #define N_LEAVES 8192
 #define N_TABLES 4096
-#define BIT(n) (1UL << (n))
+#define BIT(n)   (1UL << (n))
 
 /* A leaf that the TLB knows. */
 struct cached_leaf {
@@ -109,7 +109,8 @@ static bool has_reserved_bits(u64 entry, unsigned level)
 /* The memory type that PAT, PCD and PWT choose, with PA4 = WC and the others as at reset. */
 static enum host_cache leaf_cache(u64 entry, unsigned level)
 {
-    static const enum host_cache pat[8] = {HOST_WB, HOST_WT, HOST_UC_MINUS, HOST_UC, HOST_WC, HOST_WT, HOST_UC_MINUS, HOST_UC};
+    static const enum host_cache pat[8] = {HOST_WB, HOST_WT, HOST_UC_MINUS, HOST_UC,
+                                           HOST_WC, HOST_WT, HOST_UC_MINUS, HOST_UC};
     unsigned pat_bit = level == 1 ? 7 : 12;
     unsigned index = (unsigned)((entry >> 3 & 1) | (entry >> 4 & 1) << 1 | (entry >> pat_bit & 1) << 2);
 
@@ -152,8 +153,12 @@ static bool walk_from(struct cached_table from, u64 at, bool remember, struct ca
             fill_leaf(leaf, &from, entry, at);
             return true;
         }
-        from = (struct cached_table){at & ~(span - 1), span, entry & (BIT(52) - 1) & ~0xfffUL, from.level - 1,
-                                     from.writable && (entry & BIT(1)), from.user && (entry & BIT(2)),
+        from = (struct cached_table){at & ~(span - 1),
+                                     span,
+                                     entry & (BIT(52) - 1) & ~0xfffUL,
+                                     from.level - 1,
+                                     from.writable && (entry & BIT(1)),
+                                     from.user && (entry & BIT(2)),
                                      from.executable && !(entry & BIT(63))};
         if (remember && n_tables < N_TABLES)
             tables[n_tables++] = from;
