@@ -7,8 +7,8 @@
 ;     GRUB (Multiboot2, section 3.3)  EAX = magic          EBX = boot information
 ;     PVH                             [EBX] = magic        EBX = hvm_start_info
 ;
-; The way up: check the loader and the CPU (checks.asm; failure.asm says why not and halts), build the early tables, turn
-; on long mode, jump to the higher half, call kernel_main(magic, info_phys).
+; The way up: check the loader and the CPU (checks.asm; failure.asm says why not and halts), build the early
+; tables, turn on long mode, jump to the higher half, call kernel_main(magic, info_phys).
 ;
 ; Early tables, 2 MiB leaves only, so that every 64-bit CPU has them, all readable, writable and executable:
 ;
@@ -16,7 +16,8 @@
 ;     PML4[256]  0xffff800000000000 ─┴─► low PDPT[0..3] ──► four page directories = physical 0 .. 4 GiB
 ;     PML4[511]  0xffffffff80000000 ───► image PDPT[510] ─► the first of them    = physical 0 .. 1 GiB
 ;
-; mm replaces them with the final ones.  Registers on the 32-bit part: EBP = loader's magic, ESI = its information.
+; mm replaces them with the final ones.  Registers on the 32-bit part: EBP = loader's magic, ESI = its
+; information.
 
 %include "boot/boot.inc"
 

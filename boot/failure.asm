@@ -151,7 +151,8 @@ tell_framebuffer:
 .done:
     ret
 
-; Draws the character EAX with its upper left pixel at EDI.  EBX = pitch, EBP = bytes of a pixel.  Keeps ESI EDI.
+; Draws the character EAX with its upper left pixel at EDI.  EBX = pitch, EBP = bytes of a pixel.  Keeps ESI and
+; EDI.
 put_glyph:
     push esi
     push edi

@@ -1,5 +1,5 @@
 ; SPDX-License-Identifier: MIT
-; What loaders look for in the file: the Multiboot2 header (GRUB) and the PVH note (QEMU -kernel, Xen, Firecracker).
+; What loaders look for in the file: the Multiboot2 header (GRUB) and the PVH note (QEMU -kernel, Xen).
 
 extern pvh_entry
 

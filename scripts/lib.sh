@@ -7,7 +7,7 @@ set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$top"
 
-# What builds the kernel and the ISO; what builds the host programs; what runs the kernel; what the tests need more.
+# Debian packages: for the kernel and the ISO, for the host programs, to run, and what the tests need more.
 packages_kernel=(gcc libc6-dev binutils cmake ninja-build nasm gzip console-setup-linux grub-common grub-pc-bin
                  grub-efi-amd64-bin xorriso mtools faketime)
 packages_host=(libcmocka-dev)
