@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* Objects: kmalloc, kzalloc and kfree as they are, and giving cached memory back. */
+#include <kernel/shell/call.h>
+#include <kernel/shell/commands.h>
+#include <kernel/shell/format.h>
+#include <kernel/shell/out.h>
+#include <kernel/shell/results.h>
+#include <kernel/shell/tables.h>
+#include <mm/mm.h>
+
+#define MAX_OBJECT_BYTES (1UL << 20) /* the largest kmalloc class, 1 MiB */
+
+static bool report_object(const struct call *call, const void *object, u64 size)
+{
+    if (!object && size > MAX_OBJECT_BYTES)
+        return out_error("%s(%lu): objects are at most 1 MiB", call->command->name, size);
+    if (!object)
+        return out_error("%s(%lu): no memory", call->command->name, size);
+    results_add((u64)object, RESULT_OBJECT, 0);
+    out("0x%lx\n", (u64)object);
+    return true;
+}
+
+static bool run_kmalloc(struct call *call)
+{
+    u64 size;
+    return call_number(call, 0, &size) && report_object(call, kmalloc(size, 0), size);
+}
+
+static bool run_kzalloc(struct call *call)
+{
+    u64 size;
+    return call_number(call, 0, &size) && report_object(call, kzalloc(size, 0), size);
+}
+
+static bool run_kfree(struct call *call)
+{
+    u64 address;
+    if (!call_number(call, 0, &address))
+        return false;
+    ul result = kfree((void *)address);
+    if (result)
+        return out_error("kfree(0x%lx) was refused (result %lu)", address, result);
+    results_forget(address, RESULT_OBJECT);
+    tables_forget(address);
+    return out_ok();
+}
+
+static bool run_shrink(struct call *call)
+{
+    (void)call;
+    ul bytes = mm_shrink();
+    out("%lu bytes became free\n", bytes);
+    return out_ok();
+}
+
+const struct command commands_slab[] = {
+    {.name = "kmalloc", .usage = "kmalloc SIZE",
+     .summary = "take an object of at least SIZE bytes; prints its address",
+     .example = "kmalloc 4K\npeek $$ 64\nkfree $$",
+     .trouble = "more than 1 MiB, or no memory: an error, and nothing is taken",
+     .run = run_kmalloc, .n_min = 1, .n_max = 1, .kinds = {ARGUMENT_SIZE}},
+    {.name = "kzalloc", .usage = "kzalloc SIZE",
+     .summary = "the same, cleared",
+     .example = "kzalloc 2048",
+     .trouble = "as kmalloc",
+     .run = run_kzalloc, .n_min = 1, .n_max = 1, .kinds = {ARGUMENT_SIZE}},
+    {.name = "kfree", .usage = "kfree ADDR",
+     .summary = "give an object back",
+     .example = "kfree $1",
+     .trouble = "anything but the start of a live object is reported and has no effect; 0 is no object and fine",
+     .run = run_kfree, .n_min = 1, .n_max = 1, .kinds = {ARGUMENT_ADDRESS}},
+    {.name = "shrink", .usage = "shrink",
+     .summary = "give cached memory back: magazines, stacks, empty slabs, grown pages",
+     .example = "shrink",
+     .trouble = "nothing",
+     .run = run_shrink},
+    {.name = NULL},
+};
