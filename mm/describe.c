@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an address is: for misuse reports, `whatis`, and whoever wants to look.
+ *
+ * The questions are asked from the outside in: is it an address at all, is there RAM, what is the page, what is the
+ * frame, what is the object.  Each answer is a copy of what the structures say at that moment; no lock is taken, so that
+ * reports can be made anywhere.
+ */
+#include <lib/bits.h>
+#include <lib/printf.h>
+#include <lib/string.h>
+#include <mm/frame.h>
+#include <mm/misuse.h>
+#include <mm/page.h>
+#include <mm/role.h>
+#include <mm/run.h>
+#include <mm/slab.h>
+#include <mm/split.h>
+
+static void set_block(struct mm_what *out, u64 start, u64 bytes)
+{
+    out->block_start = start;
+    out->block_bytes = bytes;
+}
+
+/* The reserved range that a physical address lies in; NULL when in none. */
+static const struct mm_reserved *reserved_at(u64 at)
+{
+    for (u32 i = 0; i < mm.n_reserved; i++)
+        if (at >= align_down(mm.reserved[i].start, FRAME_BYTES) && at < align_up(mm.reserved[i].end, FRAME_BYTES))
+            return &mm.reserved[i];
+    return NULL;
+}
+
+static bool frame_is_stacked(phys_t frame)
+{
+    for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next)
+        for (u32 i = 0; i < cpu->n_frames; i++)
+            if (cpu->frame[i].addr == frame.addr)
+                return true;
+    return false;
+}
+
+/* The first frame of the block object that `frame` lies in, looked for at each alignment; PHYS_NONE if it is in none. */
+static phys_t block_head_of(phys_t frame)
+{
+    for (unsigned shift = SLAB_MAX_SHIFT + 1; shift <= CLASS_MAX_SHIFT; shift++) {
+        phys_t head = phys(align_down(frame.addr, 1UL << shift));
+        unsigned role = role_of(head);
+
+        role -= role > ROLE_TOP_LEVEL ? ROLE_TOP_LEVEL : 0;
+        if (role >= shift && role <= CLASS_MAX_SHIFT && frame.addr - head.addr < 1UL << role)
+            return head;
+    }
+    return PHYS_NONE;
+}
+
+static void describe_object(struct mm_what *out, u64 start, unsigned shift, bool live)
+{
+    out->kind = live ? MM_LIVE_OBJECT : MM_FREE_OBJECT;
+    out->class_bytes = 1UL << shift;
+    set_block(out, start, 1UL << shift);
+}
+
+static void describe_slab_frame(struct mm_what *out, phys_t at, unsigned shift)
+{
+    const struct slab *slab = slab_of_word(*role_word(at));
+    u64 start = align_down(at.addr, 1UL << shift);
+
+    describe_object(out, start, shift, slab->live[(start % FRAME_BYTES) >> shift] != 0);
+}
+
+/* A frame that is held or serves mm: by its role.  False when it has none. */
+static bool describe_role(struct mm_what *out, phys_t at)
+{
+    phys_t frame = phys(align_down(at.addr, FRAME_BYTES));
+    phys_t head = block_head_of(frame);
+    unsigned role = role_of(frame);
+
+    if (!phys_is_none(head)) {
+        unsigned shift = role_of(head) % ROLE_TOP_LEVEL;
+
+        describe_object(out, head.addr, shift, (*role_word(head) >> 8 & 0xff) != 0);
+        return true;
+    }
+    set_block(out, frame.addr, FRAME_BYTES);
+    if (role >= ROLE_OBJECT_MIN && role <= ROLE_OBJECT_MAX) {
+        describe_slab_frame(out, at, role);
+    } else if (role != ROLE_NONE && role <= ROLE_TABLE_MAX) {
+        out->kind = MM_TABLE;
+        out->level = role;
+        out->n_used = table_frame_used(frame);
+    } else if (role == ROLE_METADATA) {
+        out->kind = MM_METADATA;
+    }
+    return role != ROLE_NONE;
+}
+
+/* The maximal free block of frames in a split page around a free frame. */
+static void describe_free_frame(struct mm_what *out, const struct Page *page, phys_t frame)
+{
+    unsigned first = (unsigned)(frame.addr / FRAME_BYTES % PAGE_FRAMES), order = 0;
+
+    while (order + 1 < SPLIT_ORDERS && split_is_free(page, first & ~((2u << order) - 1), order + 1))
+        order++;
+    out->kind = MM_FREE_FRAME;
+    out->order = order;
+    set_block(out, page->addr_phys + align_down(first, 1u << order) * FRAME_BYTES, FRAME_BYTES << order);
+}
+
+static void describe_split(struct mm_what *out, phys_t at)
+{
+    phys_t frame = phys(align_down(at.addr, FRAME_BYTES));
+    const struct Page *page = page_of(frame);
+    const struct mm_reserved *reserved = reserved_at(frame.addr);
+
+    if (describe_role(out, at))
+        return;
+    if (split_is_free(page, (unsigned)(frame.addr / FRAME_BYTES % PAGE_FRAMES), 0)) {
+        describe_free_frame(out, page, frame);
+    } else if (frame_is_held(frame)) {
+        out->kind = MM_HELD_FRAME;
+    } else if (!memory_map_is_usable(&mm.map, frame.addr, frame.addr + FRAME_BYTES)) {
+        out->kind = MM_NO_RAM;
+    } else if (reserved != NULL) {
+        out->kind = MM_RESERVED;
+        out->name = reserved->name;
+        set_block(out, reserved->start, reserved->end - reserved->start);
+    } else if (frame_is_stacked(frame)) {
+        out->kind = MM_CACHED_FRAME;
+    } else if (early_owns(frame)) {
+        out->kind = MM_METADATA;
+    } else {
+        out->kind = MM_RESERVED;
+        out->name = "start-up";
+    }
+}
+
+static void describe_whole(struct mm_what *out, const struct Page *page)
+{
+    u32 head = run_head_of(page_index(page));
+
+    if (page->state == PAGE_OWNED) {
+        out->kind = MM_PAGE;
+    } else if (page->state == PAGE_BLOCK) {
+        out->kind = MM_HELD_FRAME;
+    } else if (page->state == PAGE_STACKED || head == PAGE_NOWHERE) {
+        out->kind = MM_CACHED_FRAME;
+    } else {
+        out->kind = MM_FREE_FRAME;
+        out->order = SPLIT_ORDERS + page_at(head)->order;
+        set_block(out, (u64)head * PAGE_BYTES, PAGE_BYTES << page_at(head)->order);
+    }
+}
+
+void mm_describe_phys(phys_t at, struct mm_what *out)
+{
+    const struct Page *page;
+
+    memset(out, 0, sizeof *out);
+    out->phys = at.addr;
+    out->zone = MM_N_ZONES;
+    out->kind = MM_NO_RAM;
+    set_block(out, align_down(at.addr, FRAME_BYTES), FRAME_BYTES);
+    if (!page_exists(at))
+        return;
+    page = page_of(at);
+    out->zone = (unsigned)(page->zone - mm.zone);
+    out->grown = page->grown != 0;
+    out->attr = page->attr;
+    out->ref_counts = page->ref_counts;
+    if (page->state == PAGE_SPLIT) {
+        describe_split(out, at);
+        return;
+    }
+    set_block(out, page->addr_phys, PAGE_BYTES);
+    describe_whole(out, page);
+}
+
+/* The piece of the kernel image that a virtual address lies in; false when in none. */
+static bool describe_image(virt_t at, struct mm_what *out)
+{
+    for (u32 i = 0; i < mm.n_segments; i++) {
+        const struct mm_segment *segment = &mm.segments[i];
+
+        if (at.addr - segment->virt >= segment->bytes)
+            continue;
+        mm_describe_phys(phys(segment->phys + (at.addr - segment->virt)), out);
+        out->kind = MM_RESERVED;
+        out->name = "the kernel image";
+        set_block(out, segment->phys, segment->bytes);
+        return true;
+    }
+    return false;
+}
+
+static bool is_canonical(u64 addr)
+{
+    return addr < MM_USER_END || addr >= MM_KERNEL_HALF;
+}
+
+void mm_describe_virt(virt_t at, struct mm_what *out)
+{
+    phys_t p = phys(at.addr - PAGE_OFFSET);
+
+    if (p.addr < MM_RAM_LIMIT) {
+        mm_describe_phys(p, out);
+        if (out->kind != MM_NO_RAM && !page_is_direct(page_of(p)))
+            out->kind = MM_NOT_DIRECT;
+        return;
+    }
+    if (describe_image(at, out))
+        return;
+    memset(out, 0, sizeof *out);
+    out->zone = MM_N_ZONES;
+    out->kind = is_canonical(at.addr) ? MM_NOT_DIRECT : MM_NOT_CANONICAL;
+}
+
+static const char *text_fixed(const struct mm_what *what)
+{
+    switch (what->kind) {
+    case MM_NOT_CANONICAL:
+        return "not canonical";
+    case MM_NOT_DIRECT:
+        return "not in the direct map";
+    case MM_NO_RAM:
+        return "no RAM there";
+    case MM_FREE_FRAME:
+    case MM_CACHED_FRAME:
+        return "a free frame";
+    case MM_PAGE:
+        return "a page of alloc_pages";
+    case MM_TABLE:
+        return "a page table";
+    case MM_METADATA:
+        return "allocator metadata";
+    case MM_FREE_OBJECT:
+        return what->phys == what->block_start ? "already free" : "never allocated";
+    case MM_RESERVED:
+        return what->name != NULL && strcmp(what->name, "the kernel image") == 0 ? what->name : "never allocated";
+    default:
+        return "never allocated";
+    }
+}
+
+size_t mm_describe_text(const struct mm_what *what, char *text, size_t size)
+{
+    if (what->kind == MM_LIVE_OBJECT && what->phys != what->block_start)
+        ksnprintf(text, size, "inside an object of %lu bytes at 0x%lx", what->class_bytes,
+                  what->block_start + PAGE_OFFSET);
+    else
+        str_copy(text, size, text_fixed(what));
+    return strlen(text);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Descriptor frames: where struct slab lives, outside of the objects that it describes.
+ *
+ *      unit   0        1       2   3       4   5   6       ...         63
+ *           [ header ][ slab ][ slab   ][ slab      ][ free     ...      ]
+ *
+ * A descriptor frame is 64 units of 64 bytes; unit 0 says which are used, a bit a unit, so that "n free units in a row"
+ * is n - 1 shifts and ands.  A slab needs 48 bytes and a byte an object: one unit up to 16 objects (256-byte objects and
+ * larger), two for 32 and 64, three for 128.  Descriptor frames with free units are in one list; an empty one is freed.
+ *
+ * Invariants, checked by check_slabs.c:
+ *   I311  Each descriptor frame has the role ROLE_METADATA, and its header's bits are those of the slabs in it.
+ *
+ * Locking: mm.descriptors.lock.  Frames are taken and given back with the lock released.
+ */
+#include <lib/bits.h>
+#include <lib/string.h>
+#include <mm/frame.h>
+#include <mm/role.h>
+#include <mm/state.h>
+
+#define UNIT_BYTES 64
+#define HEADER_BIT ((u64)1)
+
+struct descriptor_frame {
+    u64 used; /* a bit a unit */
+    struct list_node link;
+};
+
+static unsigned units_for(unsigned n_objects)
+{
+    return (unsigned)((offsetof(struct slab, live) + n_objects + UNIT_BYTES - 1) / UNIT_BYTES);
+}
+
+static struct descriptor_frame *frame_of(const void *p)
+{
+    return (struct descriptor_frame *)align_down((u64)p, FRAME_BYTES);
+}
+
+/* The first of n_units free units in a row, 64 when there are none. */
+static unsigned units_find(const struct descriptor_frame *frame, unsigned n_units)
+{
+    u64 starts = ~frame->used;
+
+    for (unsigned i = 1; i < n_units; i++)
+        starts &= ~frame->used >> i;
+    return count_trailing_zeros(starts);
+}
+
+/* Takes units out of the listed frames; NULL when none has enough in a row. */
+static struct slab *units_take(unsigned n_units)
+{
+    list_for_each(node, &mm.descriptors.partial) {
+        struct descriptor_frame *frame = container_of(node, struct descriptor_frame, link);
+        unsigned first = units_find(frame, n_units);
+
+        if (first == 64)
+            continue;
+        frame->used |= bits_low_mask(n_units) << first;
+        if (frame->used == ~(u64)0)
+            list_remove(&frame->link);
+        return (struct slab *)((u8 *)frame + first * UNIT_BYTES);
+    }
+    return NULL;
+}
+
+static struct slab *units_take_locked(unsigned n_units)
+{
+    ul flags = platform_lock(&mm.descriptors.lock);
+    struct slab *slab = units_take(n_units);
+
+    platform_unlock(&mm.descriptors.lock, flags);
+    return slab;
+}
+
+static bool frame_add(void)
+{
+    phys_t at = role_frame_alloc(0);
+    struct descriptor_frame *frame;
+    ul flags;
+
+    if (phys_is_none(at))
+        return false;
+    frame = phys_pointer(at);
+    frame->used = HEADER_BIT;
+    flags = platform_lock(&mm.descriptors.lock);
+    list_add_head(&mm.descriptors.partial, &frame->link);
+    platform_unlock(&mm.descriptors.lock, flags);
+    return true;
+}
+
+struct slab *descriptor_alloc(unsigned n_objects)
+{
+    unsigned n_units = units_for(n_objects);
+    struct slab *slab;
+
+    while ((slab = units_take_locked(n_units)) == NULL)
+        if (!frame_add())
+            return NULL;
+    memset(slab, 0, n_units * UNIT_BYTES);
+    list_init(&slab->link);
+    return slab;
+}
+
+void descriptor_free(struct slab *slab)
+{
+    struct descriptor_frame *frame = frame_of(slab);
+    unsigned first = (unsigned)((u64)slab % FRAME_BYTES / UNIT_BYTES);
+    ul flags = platform_lock(&mm.descriptors.lock);
+    bool unused;
+
+    if (frame->used == ~(u64)0)
+        list_add_head(&mm.descriptors.partial, &frame->link);
+    frame->used &= ~(bits_low_mask(units_for(slab->n_objects)) << first);
+    unused = frame->used == HEADER_BIT;
+    if (unused)
+        list_remove(&frame->link);
+    platform_unlock(&mm.descriptors.lock, flags);
+    if (unused)
+        role_frame_free(pointer_phys(frame), 0);
+}

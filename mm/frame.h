@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Frames: 4 KiB of physical memory, and blocks of 2^order of them. */
+#ifndef MM_FRAME_H
+#define MM_FRAME_H
+
+#include <mm/cpu.h>
+#include <mm/types.h>
+
+#define FRAME_MAX_ORDER (MM_N_ORDERS - 1)
+
+/*
+ * frame_alloc - a block of 2^order frames, aligned to its size, not cleared.
+ * @zone:  exactly one ZONE_*.  NORMAL grows into UNMAPPED, and borrows from DMA when nothing else is left.
+ * @order: 0 .. FRAME_MAX_ORDER.
+ * Returns its physical address, or PHYS_NONE for a bad argument or when memory is exhausted, caches given back first.
+ * Any context but NMI.  Cost: about 20 instructions for a single NORMAL frame from the CPU's stack, about 100 otherwise.
+ */
+MUST_USE phys_t frame_alloc(unsigned zone, unsigned order);
+
+/*
+ * frame_free - gives a block back: what frame_alloc gave, or an aligned part of it.
+ * Returns 0; anything else is misuse, reported, without effect, and -EFAULT.
+ */
+int frame_free(phys_t first, unsigned order);
+
+/* Takes one free frame of this very page, which is split and in the direct map, or PHYS_NONE.  For role tables. */
+MUST_USE phys_t frame_alloc_in(struct Page *page);
+
+/* True when somebody holds this frame (of RAM) from frame_alloc. */
+bool frame_is_held(phys_t frame);
+
+/* Gives all frames of a CPU's stack back to their zones. */
+void frame_stack_drain(struct mm_cpu *cpu);
+
+#endif

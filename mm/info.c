@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* Views of mm for people: zones, classes, reserved ranges.  Copies; see inspect.h. */
+#include <lib/bits.h>
+#include <lib/string.h>
+#include <mm/page.h>
+#include <mm/paging.h>
+#include <mm/slab.h>
+#include <mm/split.h>
+
+/* Frames that lie in the CPUs' stacks and belong to a zone: NORMAL's only. */
+static u64 zone_cached_frames(unsigned zone)
+{
+    u64 n = 0;
+
+    if (zone != 1)
+        return 0;
+    for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next)
+        n += cpu->n_frames + (u64)cpu->n_pages * PAGE_FRAMES;
+    return n;
+}
+
+/* Counts the free blocks of a zone's lists. */
+static void zone_count_blocks(const struct Zone *zone, struct mm_zone_info *out)
+{
+    for (unsigned order = 0; order < SPLIT_ORDERS; order++)
+        for (u32 i = zone->split_head[order]; i != PAGE_NOWHERE; i = page_at(i)->next)
+            split_count_blocks(page_at(i), out->n_free_blocks);
+    for (unsigned order = 0; order < RUN_ORDERS; order++)
+        for (u32 i = zone->run_head[order]; i != PAGE_NOWHERE; i = page_at(i)->next) {
+            out->n_free_blocks[SPLIT_ORDERS + order]++;
+            out->n_whole_free_pages += (u64)1 << order;
+        }
+}
+
+void mm_zone_info(unsigned number, struct mm_zone_info *out)
+{
+    struct Zone *zone = &mm.zone[number];
+    ul flags;
+
+    memset(out, 0, sizeof *out);
+    flags = platform_lock(&zone->lock);
+    out->name = zone->name;
+    out->start = zone->start;
+    out->end = zone->end;
+    out->managed_bytes = zone->managed_frames * FRAME_BYTES;
+    out->low_water_bytes = zone->low_water_frames * FRAME_BYTES;
+    out->cached_bytes = zone_cached_frames(number) * FRAME_BYTES;
+    out->free_bytes = zone->n_free_frames * FRAME_BYTES + out->cached_bytes;
+    out->used_bytes = out->managed_bytes - out->free_bytes;
+    zone_count_blocks(zone, out);
+    platform_unlock(&zone->lock, flags);
+}
+
+void mm_class_info(unsigned number, struct mm_class_info *out)
+{
+    const struct slab_class *class = &mm.class[number];
+    u64 n_rounds = 0;
+
+    memset(out, 0, sizeof *out);
+    out->size_bytes = 1UL << (number + CLASS_MIN_SHIFT);
+    out->n_slabs = class->n_slabs;
+    out->n_objects = class->n_slabs * class_n_objects(number);
+    out->slab_bytes = class->n_slabs * class_slab_bytes(number);
+    out->n_failures = class->n_failures;
+    for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next) {
+        n_rounds += cpu->magazine[number].n;
+        out->n_allocs += cpu->magazine[number].n_allocs;
+    }
+    out->n_live = out->n_objects - class->n_free - n_rounds;
+    out->n_frees = out->n_allocs - out->n_live;
+}
+
+bool mm_reserved_range(unsigned i, u64 *start, u64 *end, const char **name)
+{
+    if (i >= mm.n_reserved)
+        return false;
+    *start = mm.reserved[i].start;
+    *end = mm.reserved[i].end;
+    *name = mm.reserved[i].name;
+    return true;
+}
+
+const struct memory_map *mm_firmware_map(void)
+{
+    return &mm.map;
+}
+
+u64 mm_ram_end(void)
+{
+    return mm.ram_end;
+}
+
+bool mm_is_direct(phys_t at)
+{
+    u64 frame = align_down(at.addr, FRAME_BYTES);
+
+    return page_exists(at) && page_is_direct(page_of(at)) &&
+           memory_map_is_usable(&mm.map, frame, frame + FRAME_BYTES);
+}
+
+void mm_start_info(struct mm_start_info *out)
+{
+    *out = mm.start;
+    out->n_grown_pages = mm.n_grown_pages;
+}

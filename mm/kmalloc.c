@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kmalloc and kfree: the fast paths.
+ *
+ * kmalloc: the class by one bit scan, a round from the running context's magazine, live = 1.
+ *
+ * kfree: from the address to the byte that says whether an object starts there and is live, in five steps that are right
+ * for every 64-bit value:
+ *
+ *      offset = address - PAGE_OFFSET            not below mm.ram_end: not RAM that the direct map could show
+ *      page = page array[offset >> 21]           holes of RAM read as zero: no roles
+ *      word = page->roles[frame of the page]     NULL: nothing of kmalloc in this page
+ *      number = offset in the frame, rotated right by the word's low 6 bits (role.c)
+ *                                                not a multiple of the size: the low bits arrive on top, number is huge
+ *      live = slab of the word -> live[number]   exchanged for 0; was it 1?
+ *
+ * So never-allocated, interior, foreign and doubly freed pointers fail one of three tests that the right ones need
+ * anyway; the one atomic operation makes sure that of two simultaneous frees one fails.  What failed is looked at again,
+ * slowly, for the report.
+ *
+ * A top-level page table in an object of kmalloc is noted in its role (paging), which leads kfree astray on purpose: the
+ * slow path then refuses while the table is loaded.
+ *
+ * Cost: see mm.h; no lock, and no cache line that another CPU writes, unless the object is freed elsewhere.
+ */
+#include <lib/string.h>
+#include <mm/misuse.h>
+#include <mm/page.h>
+#include <mm/role.h>
+#include <mm/slab.h>
+
+/* Sizes that have no class, after what is handled in line. */
+static void *kmalloc_none(ul size)
+{
+    platform_report(MM_NOTE, "mm: kmalloc(%lu): more than %lu bytes", size, KMALLOC_MAX_BYTES);
+    return NULL;
+}
+
+static void *kmalloc_from(struct mm_cpu *cpu, unsigned class, gfp_t gfp)
+{
+    struct magazine *magazine = &cpu->magazine[class];
+    struct round round = magazine->round[--magazine->n];
+
+    magazine->n_allocs++;
+    __atomic_store_n(round.live, 1, __ATOMIC_RELAXED);
+    if (UNLIKELY(gfp & __GFP_ZERO))
+        memset(round.object, 0, 1UL << (class + CLASS_MIN_SHIFT));
+    return round.object;
+}
+
+static void *kmalloc_refilled(unsigned class, gfp_t gfp)
+{
+    struct mm_cpu *cpu = platform_cpu();
+
+    if (magazine_refill(cpu, class))
+        return kmalloc_from(cpu, class, gfp);
+    __atomic_fetch_add(&mm.class[class].n_failures, 1, __ATOMIC_RELAXED);
+    platform_report(MM_NOTE, "mm: kmalloc: no memory for an object of %lu bytes", 1UL << (class + CLASS_MIN_SHIFT));
+    return NULL;
+}
+
+void *kmalloc(ul size, gfp_t gfp)
+{
+    struct mm_cpu *cpu = platform_cpu();
+    unsigned class;
+
+    if (UNLIKELY(size - 1 >= KMALLOC_MAX_BYTES)) {
+        if (size != 0)
+            return kmalloc_none(size);
+        size = 1;
+    }
+    class = 63 - (unsigned)__builtin_clzl((size - 1) | (1UL << (CLASS_MIN_SHIFT - 1))) - (CLASS_MIN_SHIFT - 1);
+    if (UNLIKELY(cpu->magazine[class].n == 0))
+        return kmalloc_refilled(class, gfp);
+    return kmalloc_from(cpu, class, gfp);
+}
+
+void *kzalloc(ul size, gfp_t gfp)
+{
+    return kmalloc(size, gfp | __GFP_ZERO);
+}
+
+/* The object at `at` serves as a top-level table.  Makes it an ordinary object again, unless it is loaded. */
+static bool top_level_retire(phys_t at)
+{
+    ul word = *role_word(at);
+    u8 live = (u8)(word >> 8);
+
+    if (((ul)get_CR3() & PAGE_4K_MASK) == at.addr)
+        return false;
+    role_set(at, (enum role)((word & 0x3f) - ROLE_TOP_LEVEL), (u8 *)role_word(at) + 1 - offsetof(struct slab, live));
+    *((u8 *)role_word(at) + 1) = live;
+    return true;
+}
+
+/* What the fast path refused: NULL, a top-level table, or misuse. */
+static ul kfree_refused(void *address)
+{
+    phys_t at = pointer_phys(address);
+
+    if (address == NULL)
+        return 0;
+    if ((u64)address % FRAME_BYTES == 0 && role_of(at) > ROLE_TOP_LEVEL) {
+        if (top_level_retire(at))
+            return kfree(address);
+        mm_misuse("kfree", (ul)address, "a page table");
+        return (ul)-EFAULT;
+    }
+    return (ul)misuse_virt("kfree", virt((u64)address));
+}
+
+static inline u64 rotate_right(u64 x, u64 n)
+{
+    return x >> (n & 63) | x << (-n & 63);
+}
+
+ul kfree(void *address)
+{
+    struct mm_cpu *cpu = platform_cpu();
+    u64 offset = (u64)address - PAGE_OFFSET;
+    struct magazine *magazine;
+    u64 number;
+    ul *roles;
+    ul word;
+    u8 *live;
+
+    if (UNLIKELY(offset >= mm.ram_end))
+        return kfree_refused(address);
+    roles = page_of(phys(offset))->roles;
+    if (UNLIKELY(roles == NULL))
+        return kfree_refused(address);
+    word = roles[offset / FRAME_BYTES % PAGE_FRAMES];
+    number = rotate_right(offset % FRAME_BYTES, word);
+    if (UNLIKELY(number >= SLAB_MAX_OBJECTS))
+        return kfree_refused(address);
+    live = &slab_of_word(word)->live[number];
+    if (UNLIKELY(__atomic_exchange_n(live, 0, __ATOMIC_ACQ_REL) == 0))
+        return kfree_refused(address);
+    magazine = &cpu->magazine[(word & 0x3f) - CLASS_MIN_SHIFT];
+    if (UNLIKELY(magazine->n == magazine->capacity))
+        magazine_flush(cpu, (unsigned)(word & 0x3f) - CLASS_MIN_SHIFT);
+    magazine->round[magazine->n++] = (struct round){address, live};
+    return 0;
+}

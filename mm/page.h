@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* The page array: one struct Page for each 2 MiB of physical address space that has RAM, found by index. */
+#ifndef MM_PAGE_H
+#define MM_PAGE_H
+
+#include <mm/state.h>
+#include <mm/types.h>
+
+enum page_state {
+    PAGE_ABSENT,    /* no RAM */
+    PAGE_SPLIT,     /* frames: free_frames, n_free and order count; in split_head[order] when order is one */
+    PAGE_FREE_HEAD, /* first of a free block of 2^order pages, in run_head[order] */
+    PAGE_FREE_BODY, /* inside a free block */
+    PAGE_OWNED,     /* allocated by alloc_pages */
+    PAGE_BLOCK,     /* allocated by frame_alloc, as part of a block of whole pages */
+    PAGE_STACKED,   /* free, in a CPU's stack of pages */
+};
+
+#define PAGE_NO_ORDER 0xff /* a split page without a free frame, in no list */
+
+static inline struct Page *page_at(u32 index)
+{
+    return (struct Page *)MM_PAGE_ARRAY + index;
+}
+
+static inline u32 page_index(const struct Page *page)
+{
+    return (u32)(page - (const struct Page *)MM_PAGE_ARRAY);
+}
+
+/* The page of a physical address below mm.ram_end. */
+static inline struct Page *page_of(phys_t at)
+{
+    return page_at((u32)(at.addr >> PAGE_SHIFT));
+}
+
+/* True when there is RAM somewhere in the page of `at`; any 64-bit address may be asked. */
+static inline bool page_exists(phys_t at)
+{
+    return at.addr < mm.ram_end && page_of(at)->state != PAGE_ABSENT;
+}
+
+/* A page of DMA or NORMAL lies in the direct map. */
+static inline bool page_is_direct(const struct Page *page)
+{
+    return page->zone != NULL && page->zone->selector != ZONE_UNMAPPED_IN_PGT;
+}
+
+/* True for a page that is free as a whole, in a list. */
+static inline bool page_is_free(const struct Page *page)
+{
+    return page->state == PAGE_FREE_HEAD || page->state == PAGE_FREE_BODY;
+}
+
+/* The list of pages through next and prev, and its bit in *mask. */
+void page_list_add(u32 *heads, u32 *mask, unsigned order, struct Page *page);
+void page_list_remove(u32 *heads, u32 *mask, unsigned order, struct Page *page);
+
+/* Backs the page array and the held array with early frames, and fills in each page that has RAM.  NULL or what is wrong. */
+MUST_USE const char *page_array_start(void);
+
+/* Drains a CPU's stack of pages. */
+void page_stack_drain(struct mm_cpu *cpu);
+
+#endif

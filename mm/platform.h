@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one door out of mm/: what it asks of the machine that it runs on.
+ *
+ * A platform provides these functions, get_CR3 and flush_tlb of mm.h, and the header <platform_cpu.h>, found by
+ * the compiler's include path, with static inlines for what the fast paths use.  The kernel's are in kernel/mm/, the
+ * host's (a process, for the tests) in tests/host/.
+ */
+#ifndef MM_PLATFORM_H
+#define MM_PLATFORM_H
+
+#include <mm/types.h>
+
+struct mm_cpu; /* mm/cpu.h */
+
+/* A lock that also keeps interrupts out.  Zero is unlocked. */
+struct mm_lock {
+    u32 taken;
+};
+
+#include <platform_cpu.h>
+/*
+ * From <platform_cpu.h>:
+ *
+ * struct mm_cpu *platform_cpu(void)
+ *     The caches of the running context: each CPU has one for code and one for its interrupt handlers, so that
+ *     neither ever sees the other's half-done work.
+ *
+ * ul platform_lock(struct mm_lock *), void platform_unlock(struct mm_lock *, ul)
+ *     Take a lock with interrupts off; the value restores them.
+ */
+
+/* How bad what is reported is. */
+enum mm_severity {
+    MM_NOTE,   /* something worth a log line */
+    MM_MISUSE, /* a caller's mistake, without effect; mm.onbug=panic stops here */
+    MM_BROKEN, /* mm's own state is wrong: does not return */
+};
+
+/* One line for the log.  Any context, locks held or not; printf's formats. */
+void platform_report(enum mm_severity severity, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Drops cached translations of [start, start + bytes) and of the tables above it on every CPU.  Returns when no
+ * CPU can use one.  Interrupts on, or one CPU running. */
+void platform_flush(virt_t start, u64 bytes);
+
+/* Makes `top` the current top-level table of this CPU. */
+void platform_load_table(phys_t top);
+
+/* Told after mm changed its own windows (PAGE_ARRAY, HELD_ARRAY): [window, + bytes) now shows the RAM at `at`, read
+ * only or not.  The MMU has seen to it where there is one; a process has to alias the memory. */
+void platform_window(u64 window, phys_t at, u64 bytes, bool writable);
+
+#endif

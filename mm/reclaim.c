@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Giving back.
+ *
+ * Memory is cached in five places, emptied in this order, since each feeds the next:
+ *
+ *     magazines --> slabs --(empty ones)--> frames, by way of --> stacks of frames --> zones
+ *     paging's spare tables -------------->                       stacks of pages  --> zones
+ *     role tables that say nothing ------->                                            grown pages --> UNMAPPED
+ *
+ * Who may touch what: code empties its own caches and, keeping interrupts out, those of its CPU's interrupt handlers; an
+ * interrupt handler only its own, since it may have come in the middle of an operation on the others.  The same goes for
+ * what must wait for other CPUs (the return of grown pages).
+ *
+ * Law: after everything allocated has been freed, mm_shrink brings mm_stat back to what it was at boot, byte for byte.
+ *
+ * Cost: linear in what is cached; plus a look at all pages when role tables lie idle or pages are grown.
+ */
+#include <mm/frame.h>
+#include <mm/page.h>
+#include <mm/paging.h>
+#include <mm/reclaim.h>
+#include <mm/role.h>
+#include <mm/slab.h>
+
+static void context_drain(struct mm_cpu *cpu)
+{
+    for (unsigned class = 0; class < MM_N_CLASSES; class++)
+        magazine_drain(cpu, class);
+    page_stack_drain(cpu);
+}
+
+/* All that the running context may give back, but for grown pages. */
+static void reclaim_caches(void)
+{
+    struct mm_cpu *own = platform_cpu();
+
+    context_drain(own);
+    if (own->context == MM_CONTEXT_CODE) {
+        ul flags = platform_lock(&mm.reclaim_lock);
+
+        context_drain(own->other);
+        frame_stack_drain(own->other);
+        platform_unlock(&mm.reclaim_lock, flags);
+        paging_shrink();
+    }
+    slab_release_empty();
+    role_release_idle();
+    frame_stack_drain(own);
+}
+
+static u64 n_free_frames(void)
+{
+    return mm.zone[0].n_free_frames + mm.zone[1].n_free_frames + mm.zone[2].n_free_frames;
+}
+
+bool reclaim_for(const struct Zone *zone)
+{
+    u64 before = n_free_frames();
+    bool gave = false;
+
+    if (zone->selector == ZONE_NORMAL)
+        reclaim_caches();
+    if (zone->selector == ZONE_UNMAPPED_IN_PGT && platform_cpu()->context == MM_CONTEXT_CODE && mm.n_grown_pages != 0) {
+        reclaim_caches();
+        gave = zone_give_back_grown() != 0;
+    }
+    return gave || n_free_frames() > before;
+}
+
+ul mm_shrink(void)
+{
+    ul before = mm_stat().free;
+    ul after;
+
+    reclaim_caches();
+    zone_give_back_grown();
+    after = mm_stat().free;
+    return after > before ? after - before : 0;
+}

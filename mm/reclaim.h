@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Giving back what is cached: on demand (mm_shrink), and before an allocation fails. */
+#ifndef MM_RECLAIM_H
+#define MM_RECLAIM_H
+
+#include <mm/zone.h>
+
+/* An allocation from this zone is about to fail: gives back what the running context may touch.  True when something
+ * became free, so that it is worth another try. */
+bool reclaim_for(const struct Zone *zone);
+
+#endif

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Roles: from a frame to what mm uses it for.
+ *
+ * Terms.  A page some of whose frames serve as slabs, objects, page tables or metadata has a *role table*: 512 words, a
+ * word a frame, in one frame, found through struct Page.  A word:
+ *
+ *      63                                   16 15        8  7  6 5      0
+ *      [ address >> 0, its low 48 bits        |  live     |     | role  ]     objects of a frame or more
+ *      [ address of the slab's descriptor     |     0     |  0  | role  ]     slabs
+ *      [ address of mm.no_object              |  used entries   | role  ]     page tables (bits 6 .. 15)
+ *      [ address of mm.no_object              |     0     |  0  | role  ]     metadata, none
+ *
+ * The word is made for kfree (kmalloc.c): rotating the offset in the frame right by the low 6 bits gives the object's
+ * number (and something huge for a pointer into an object); the address, sign-extended from bit 63 on by one shift, leads
+ * to a byte array `live` indexed by that number.  For a slab that is its descriptor's.  An object of a frame or more needs
+ * no descriptor: its address part is chosen so that live[0] is byte 1 of the word itself.  Everything else points
+ * to mm.no_object, where nothing is ever live; so no test is needed for it.
+ *
+ * Where a role table lies: in a frame of the page that it describes, if one is free; then it describes itself, too.  So
+ * a page that serves mm needs no other page, and becomes whole again when all its roles are gone.  Else it lies in
+ * another page, which needs a role table for it in turn.
+ *
+ * Cost: a page's first role takes a frame and 512 stores; every other a store.  0.2 % of the pages that serve mm.
+ *
+ * Invariants, checked by check_zones.c:
+ *   I301  n_roles of a page counts the words of its table that are not "none".
+ *   I302  A role table is a held frame with the role ROLE_METADATA.
+ *   I303  A page with a role table is split and in the direct map.
+ *
+ * Locking: mm.role_lock around n_roles and the coming and going of tables.  Words are set by who holds the frame.
+ */
+#include <lib/bits.h>
+#include <lib/string.h>
+#include <mm/frame.h>
+#include <mm/page.h>
+#include <mm/role.h>
+
+#define ROLE_MASK 0x3f
+#define ADDRESS_SHIFT 16
+#define USED_SHIFT 6
+#define USED_MASK (0x3ffUL << USED_SHIFT)
+
+static ul word_make(enum role role, const void *points_to)
+{
+    return (ul)points_to << ADDRESS_SHIFT | (ul)role;
+}
+
+static ul word_none(void)
+{
+    return word_make(ROLE_NONE, &mm.no_object);
+}
+
+ul *role_word(phys_t frame)
+{
+    return &page_of(frame)->roles[frame.addr / FRAME_BYTES % PAGE_FRAMES];
+}
+
+static bool has_role_word(phys_t frame)
+{
+    return page_exists(frame) && page_of(frame)->roles != NULL;
+}
+
+enum role role_of(phys_t frame)
+{
+    return has_role_word(frame) ? (enum role)(*role_word(frame) & ROLE_MASK) : ROLE_NONE;
+}
+
+void role_set(phys_t frame, enum role role, const void *points_to)
+{
+    ul *word = role_word(frame);
+    ul flags = platform_lock(&mm.role_lock);
+    struct Page *page = page_of(frame);
+
+    page->n_roles = (uint16_t)(page->n_roles + (role != ROLE_NONE) - ((*word & ROLE_MASK) != ROLE_NONE));
+    *word = word_make(role, points_to);
+    platform_unlock(&mm.role_lock, flags);
+}
+
+/* Makes a held frame the role table of a page that has none. */
+static void table_install(struct Page *page, phys_t frame)
+{
+    ul *table = phys_pointer(frame);
+
+    for (u64 i = 0; i < PAGE_FRAMES; i++)
+        table[i] = word_none();
+    page->n_roles = 0;
+    page->roles = table;
+}
+
+/* What remains set in a table that describes nothing but itself, if it does. */
+static u16 own_role(const struct Page *page)
+{
+    return page_of(pointer_phys(page->roles)) == page;
+}
+
+/* With the role lock: takes an idle table away from its page.  PHYS_NONE when the table is in use. */
+static phys_t table_uninstall(struct Page *page)
+{
+    phys_t frame;
+
+    if (page->roles == NULL || page->n_roles != own_role(page))
+        return PHYS_NONE;
+    frame = pointer_phys(page->roles);
+    if (page_of(frame) == page) {
+        page->n_roles = 0;
+    } else {
+        *role_word(frame) = word_none();
+        page_of(frame)->n_roles--;
+    }
+    page->roles = NULL;
+    return frame;
+}
+
+/* Frees the page's role table when it says nothing any more, and then the one of the page where it lay. */
+static void table_release(struct Page *page)
+{
+    for (;;) {
+        ul flags = platform_lock(&mm.role_lock);
+        phys_t frame = table_uninstall(page);
+
+        platform_unlock(&mm.role_lock, flags);
+        if (phys_is_none(frame))
+            return;
+        frame_free(frame, 0);
+        page = page_of(frame);
+    }
+}
+
+/* Gives `page` the held frame as its role table, or the frame's own page, if that has none.  The frame goes back when
+ * another context was faster. */
+static void table_offer(struct Page *page, phys_t frame)
+{
+    ul flags = platform_lock(&mm.role_lock);
+    struct Page *host = page_of(frame);
+    struct Page *served = host->roles == NULL ? host : page;
+    bool used = served->roles == NULL;
+
+    if (used) {
+        table_install(served, frame);
+        *role_word(frame) = word_make(ROLE_METADATA, &mm.no_object);
+        host->n_roles++;
+    }
+    platform_unlock(&mm.role_lock, flags);
+    if (!used)
+        frame_free(frame, 0);
+}
+
+/* Makes sure that a page has a role table. */
+static bool table_ensure(struct Page *page)
+{
+    while (page->roles == NULL) {
+        phys_t frame = frame_alloc_in(page);
+
+        if (phys_is_none(frame))
+            frame = frame_alloc(ZONE_NORMAL, 0);
+        if (phys_is_none(frame))
+            return false;
+        table_offer(page, frame);
+        if (page->roles == NULL)
+            __atomic_store_n(&mm.idle_role_tables, true, __ATOMIC_RELAXED); /* the host's may stay idle */
+    }
+    return true;
+}
+
+/* Gives a frame its first role, so that its page keeps the role table.  False when that just went away. */
+static bool role_claim(phys_t frame)
+{
+    ul flags = platform_lock(&mm.role_lock);
+    struct Page *page = page_of(frame);
+    bool there = page->roles != NULL;
+
+    if (there) {
+        page->n_roles++;
+        *role_word(frame) = word_make(ROLE_METADATA, &mm.no_object);
+    }
+    platform_unlock(&mm.role_lock, flags);
+    return there;
+}
+
+/* Makes sure that a frame has a role word, with ROLE_METADATA in it. */
+static bool role_give(phys_t frame)
+{
+    do {
+        if (!table_ensure(page_of(frame)))
+            return false;
+    } while (!role_claim(frame));
+    return true;
+}
+
+phys_t role_frame_alloc(unsigned order)
+{
+    phys_t first = frame_alloc(ZONE_NORMAL, order);
+
+    if (phys_is_none(first) || role_give(first))
+        return first;
+    frame_free(first, order);
+    return PHYS_NONE;
+}
+
+void role_frame_free(phys_t first, unsigned order)
+{
+    struct Page *page = page_of(first);
+
+    role_set(first, ROLE_NONE, &mm.no_object);
+    frame_free(first, order);
+    if (page->n_roles <= 1)
+        table_release(page);
+}
+
+void role_release_idle(void)
+{
+    if (!__atomic_exchange_n(&mm.idle_role_tables, false, __ATOMIC_RELAXED))
+        return;
+    for (u32 index = 0; index < mm.n_pages; index++)
+        if (page_at(index)->roles != NULL)
+            table_release(page_at(index));
+}
+
+phys_t table_frame_alloc(unsigned level)
+{
+    phys_t frame;
+
+    if (!mm.frames_ready)
+        return early_alloc_frame();
+    frame = role_frame_alloc(0);
+    if (phys_is_none(frame))
+        return frame;
+    memset(phys_pointer(frame), 0, FRAME_BYTES);
+    role_set(frame, (enum role)level, &mm.no_object);
+    return frame;
+}
+
+void table_frame_free(phys_t table)
+{
+    role_frame_free(table, 0);
+}
+
+bool table_frame_adopt(phys_t table, unsigned level, unsigned n_used)
+{
+    if (!role_give(table))
+        return false;
+    role_set(table, (enum role)level, &mm.no_object);
+    table_frame_use(table, (int)n_used);
+    return true;
+}
+
+unsigned table_frame_level(phys_t frame)
+{
+    enum role role = role_of(frame);
+
+    return role <= ROLE_TABLE_MAX ? (unsigned)role : 0;
+}
+
+unsigned table_frame_used(phys_t table)
+{
+    return mm.frames_ready && has_role_word(table) ? (unsigned)((*role_word(table) & USED_MASK) >> USED_SHIFT) : 0;
+}
+
+void table_frame_use(phys_t table, int change)
+{
+    if (mm.frames_ready && has_role_word(table))
+        *role_word(table) += (ul)(s64)change << USED_SHIFT;
+}
+
+bool frame_is_live(phys_t frame)
+{
+    struct mm_what what;
+
+    if (!is_aligned(frame.addr, FRAME_BYTES) || !mm_is_direct(frame))
+        return false;
+    mm_describe_phys(frame, &what);
+    return what.kind != MM_FREE_FRAME && what.kind != MM_CACHED_FRAME && what.kind != MM_FREE_OBJECT;
+}
+
+void role_note_top_level(phys_t top)
+{
+    enum role role = role_of(top);
+    ul flags;
+
+    if (role < 12 || role > ROLE_OBJECT_MAX)
+        return;
+    flags = platform_lock(&mm.role_lock);
+    *role_word(top) = word_make((enum role)(role + ROLE_TOP_LEVEL), &mm.no_object) | (*role_word(top) & 0xff00);
+    platform_unlock(&mm.role_lock, flags);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Roles: what a frame in use is used for, when mm itself uses it.  role.c explains the word.
+ */
+#ifndef MM_ROLE_H
+#define MM_ROLE_H
+
+#include <mm/types.h>
+
+enum role {
+    ROLE_NONE = 0,         /* nothing of mm's own */
+    /* 1 .. 4: a page table of that level */
+    ROLE_TABLE_MAX = 4,    /* 4 = PML4, 3 = PDPT, 2 = PD, 1 = PT */
+    /* 5 .. 20: objects of 2^role bytes: a slab, or the first frame of an object of a frame or more */
+    ROLE_OBJECT_MIN = 5,
+    ROLE_OBJECT_MAX = 20,
+    ROLE_METADATA = 24,    /* role tables, slab descriptors */
+    ROLE_TOP_LEVEL = 32,   /* added to an object's role: it serves as a top-level table */
+};
+
+/* The role of a frame; any physical address may be asked. */
+enum role role_of(phys_t frame);
+
+/* The whole word of a frame whose page has a role table; a pointer into it. */
+ul *role_word(phys_t frame);
+
+/* A block of 2^order frames of the direct map whose page has a role table.  PHYS_NONE when memory is exhausted.
+ * The first frame has the role ROLE_METADATA until the caller sets another. */
+MUST_USE phys_t role_frame_alloc(unsigned order);
+
+/* Clears the role of such a block and gives it back to the frame allocator. */
+void role_frame_free(phys_t first, unsigned order);
+
+/* Changes the role of a frame that has one, and what its word points to; the information bits become 0. */
+void role_set(phys_t frame, enum role role, const void *points_to);
+
+/* Frees role tables that say nothing any more. */
+void role_release_idle(void);
+
+/*
+ * Page tables.
+ */
+
+/* A cleared frame in the direct map, marked as a page table of `level` with 0 used entries.  PHYS_NONE when memory
+ * is exhausted.  While mm starts it comes from the early allocator and is marked later (table_frame_adopt). */
+MUST_USE phys_t table_frame_alloc(unsigned level);
+
+/* Frees a frame that table_frame_alloc gave and that nothing points to any more. */
+void table_frame_free(phys_t table);
+
+/* Marks a frame that became a table before roles existed.  False when memory is exhausted. */
+MUST_USE bool table_frame_adopt(phys_t table, unsigned level, unsigned n_used);
+
+/* The level of a frame marked as a page table, 0 if it is none.  Any physical address may be asked. */
+unsigned table_frame_level(phys_t frame);
+
+/* Used (present) entries of a table, and their change. */
+unsigned table_frame_used(phys_t table);
+void table_frame_use(phys_t table, int change);
+
+/* True for a 4 KiB-aligned frame of RAM in the direct map that somebody holds: what may serve as a top level. */
+bool frame_is_live(phys_t frame);
+
+/* Notes that `top`, an object of kmalloc, serves as a top-level table, so that kfree looks whether it is loaded. */
+void role_note_top_level(phys_t top);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Slabs: frames cut into objects, and the magazines that carry objects between them and the CPUs. */
+#ifndef MM_SLAB_H
+#define MM_SLAB_H
+
+#include <lib/list.h>
+#include <mm/cpu.h>
+#include <mm/platform.h>
+#include <mm/types.h>
+
+#define CLASS_MIN_SHIFT 5                       /* class 0: 2^5 = 32 bytes */
+#define CLASS_MAX_SHIFT 20                      /* class 15: 2^20 = 1 MiB */
+#define SLAB_MAX_SHIFT 11                       /* up to 2 KiB several objects share a frame; above, an object is a block */
+#define SLAB_MAX_OBJECTS 128                    /* 4 KiB / 32 bytes */
+#define KMALLOC_MAX_BYTES (1UL << CLASS_MAX_SHIFT)
+
+/* A frame cut into objects.  Lies in a descriptor frame, in 1 to 3 units of 64 bytes. */
+struct slab {
+    u64 free[SLAB_MAX_OBJECTS / 64]; /* a bit an object: lies here, neither live nor in a magazine */
+    struct list_node link;           /* in partial or empty of its class; alone when no object lies here */
+    u8 *base;                        /* the frame, in the direct map */
+    u8 class;
+    u8 n_free;
+    u8 n_objects;
+    u8 live[];                       /* a byte an object: 1 = handed out to a caller */
+};
+
+/* What the role word of a frame without objects points to: live is all zero. */
+struct slab_none {
+    u8 before[offsetof(struct slab, live)];
+    u8 live[SLAB_MAX_OBJECTS];
+};
+
+/* One of the 16 sizes. */
+struct slab_class {
+    struct mm_lock lock;
+    struct list_node partial; /* slabs with free and with taken objects */
+    struct list_node empty;   /* slabs all of whose objects lie free in them */
+    u32 n_empty;
+    u64 n_slabs;              /* slabs; for a class of blocks, blocks */
+    u64 n_free;               /* objects that lie in slabs */
+    u64 n_failures;
+};
+
+/* The descriptor frames. */
+struct descriptor_pool {
+    struct mm_lock lock;
+    struct list_node partial; /* frames with free units */
+};
+
+/* Empties the classes and cuts the magazines to the size of this machine. */
+void slab_start(void);
+
+/* Fills an empty magazine.  False when memory is exhausted. */
+MUST_USE bool magazine_refill(struct mm_cpu *cpu, unsigned class);
+
+/* Makes room in a full magazine. */
+void magazine_flush(struct mm_cpu *cpu, unsigned class);
+
+/* Empties a magazine. */
+void magazine_drain(struct mm_cpu *cpu, unsigned class);
+
+/* Frees all empty slabs. */
+void slab_release_empty(void);
+
+/* The slab that a role word leads to. */
+static inline struct slab *slab_of_word(ul word)
+{
+    return (struct slab *)((s64)word >> 16);
+}
+
+/* Objects of a class that lie in a slab. */
+static inline unsigned class_n_objects(unsigned class)
+{
+    return class + CLASS_MIN_SHIFT > SLAB_MAX_SHIFT ? 1 : (unsigned)(FRAME_BYTES >> (class + CLASS_MIN_SHIFT));
+}
+
+/* Bytes of frames that a slab of a class takes. */
+static inline u64 class_slab_bytes(unsigned class)
+{
+    u64 object = 1UL << (class + CLASS_MIN_SHIFT);
+
+    return object > FRAME_BYTES ? object : FRAME_BYTES;
+}
+
+/* A descriptor for n_objects, cleared but for `link`; NULL when memory is exhausted.  Lies in descriptor.c. */
+MUST_USE struct slab *descriptor_alloc(unsigned n_objects);
+void descriptor_free(struct slab *slab);
+
+#endif

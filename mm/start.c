@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bringing mm up, in the order in which each part can stand on those before it:
+ *
+ *      map          where RAM is; borders of the zones                         (ram.c, zone.c)
+ *      early        frames from a cursor                                       (ram.c)
+ *      paging       the final tables, made of early frames, loaded             (paging_boot.c)
+ *      page array   a struct Page for each 2 MiB, in its window                (page_array.c)
+ *      frames       all RAM that is neither reserved nor taken early is freed  (zone.c)
+ *      roles        the boot's page tables are marked                          (role.c)
+ *      slab         magazines; kmalloc works                                   (slab.c)
+ *      own map      a copy of the firmware's map, which the loader's memory need not outlive
+ *
+ * Boot is "free every frame": there is no second way into the allocator.  All state lies in `mm`; starting again
+ * forgets what was.
+ */
+#include <lib/bits.h>
+#include <lib/string.h>
+#include <mm/frame.h>
+#include <mm/page.h>
+#include <mm/paging.h>
+#include <mm/platform.h>
+#include <mm/slab.h>
+
+/* A magazine may hold 1/2048 of RAM, at most 256 KiB: at 512 MiB that is reached. */
+#define MAGAZINE_RAM_SHARE 2048
+#define MAGAZINE_MAX_BYTES (256 * 1024UL)
+
+/* The page stack of a CPU may hold 1/32 of NORMAL. */
+#define STACK_PAGES_SHARE 32
+
+struct mm mm;
+
+struct mm_cpu *mm_boot_cpu(enum mm_context context)
+{
+    return &mm.boot_cpu[context];
+}
+
+struct mm_cpu *mm_first_cpu(void)
+{
+    return &mm.boot_cpu[0];
+}
+
+/* Copies what was handed in; the borders, and all that depends on the size of RAM. */
+static const char *start_configuration(const struct mm_boot *boot)
+{
+    memset(&mm, 0, sizeof mm);
+    mm.map = boot->map;
+    memory_map_limit(&mm.map, boot->mem_bytes);
+    mm.features = boot->features;
+    mm.n_reserved = boot->n_reserved;
+    memcpy(mm.reserved, boot->reserved, boot->n_reserved * sizeof mm.reserved[0]);
+    mm.n_segments = boot->n_segments;
+    memcpy(mm.segments, boot->segments, boot->n_segments * sizeof mm.segments[0]);
+    if (ram_bytes_total() == 0)
+        return "the firmware's map has no usable memory";
+    zone_start_all(boot->dma_bytes, boot->direct_map_bytes);
+    mm.magazine_bytes = (u32)min_u64(ram_bytes_total() / MAGAZINE_RAM_SHARE, MAGAZINE_MAX_BYTES);
+    mm.stack_pages = (u32)min_u64((mm.direct_end - mm.dma_end) / PAGE_BYTES / STACK_PAGES_SHARE, STACK_PAGES);
+    return NULL;
+}
+
+static void start_contexts(void)
+{
+    struct mm_cpu *code = &mm.boot_cpu[MM_CONTEXT_CODE], *interrupt = &mm.boot_cpu[MM_CONTEXT_INTERRUPT];
+
+    code->other = interrupt;
+    code->next = interrupt;
+    interrupt->context = MM_CONTEXT_INTERRUPT;
+    interrupt->other = code;
+}
+
+static void start_frames(void)
+{
+    struct memory_range run;
+
+    for (u64 from = 0; ram_next_free(from, &run); from = run.end)
+        zone_add_free(run.start, run.end);
+    for (unsigned i = 0; i < MM_N_ZONES; i++)
+        mm.zone[i].low_water_frames = mm.zone[i].n_free_frames;
+    mm.frames_ready = true;
+}
+
+/* Memory for a copy of the map: an object, or pages if it is that long. */
+static void *map_copy_alloc(u64 bytes)
+{
+    struct Page *page;
+
+    if (bytes <= KMALLOC_MAX_BYTES)
+        return kmalloc(bytes, 0);
+    page = bytes <= 63 * PAGE_BYTES ? alloc_pages(ZONE_NORMAL, (int)(PAGE_2M_ALIGN(bytes) / PAGE_BYTES), 0) : NULL;
+    return page == NULL ? NULL : phys_pointer(phys(page->addr_phys));
+}
+
+static const char *start_own_map(void)
+{
+    u64 bytes = mm.map.n_entries * sizeof(struct memory_map_entry);
+    struct memory_map_entry *copy = map_copy_alloc(bytes);
+
+    if (copy == NULL)
+        return "no room for a copy of the firmware's map";
+    for (u64 i = 0; i < mm.map.n_entries; i++)
+        copy[i] = memory_map_entry(&mm.map, i);
+    mm.map.entries = copy;
+    mm.map.stride_bytes = sizeof *copy;
+    return NULL;
+}
+
+const char *mm_start(const struct mm_boot *boot)
+{
+    const char *wrong = start_configuration(boot);
+
+    if (wrong != NULL)
+        return wrong;
+    early_start(boot->early_limit);
+    wrong = paging_start(boot);
+    if (wrong != NULL)
+        return wrong;
+    mm.early.limit = MM_RAM_LIMIT;
+    wrong = page_array_start();
+    if (wrong != NULL)
+        return wrong;
+    start_contexts();
+    start_frames();
+    slab_start();
+    if (!paging_adopt_tables())
+        return "no room for the roles of page tables";
+    mm.start.table_bytes = paging_count_tables() * FRAME_BYTES;
+    return start_own_map();
+}
+
+/* Frees what lies in [start, end) and is reserved by nobody any more. */
+static u64 give_back_range(u64 start, u64 end)
+{
+    struct memory_range run;
+    u64 n_frames = 0;
+
+    for (u64 from = start; ram_next_unreserved(from, &run) && run.start < end; from = run.end) {
+        run.end = min_u64(run.end, end);
+        zone_add_free(run.start, run.end);
+        n_frames += (run.end - run.start) / FRAME_BYTES;
+    }
+    return n_frames;
+}
+
+u64 mm_give_back(const char *name)
+{
+    u64 n_frames = 0;
+
+    for (u32 i = 0; i < mm.n_reserved;) {
+        struct mm_reserved range = mm.reserved[i];
+
+        if (strcmp(range.name, name) != 0) {
+            i++;
+            continue;
+        }
+        mm.reserved[i] = mm.reserved[--mm.n_reserved];
+        n_frames += give_back_range(align_down(range.start, FRAME_BYTES), align_up(range.end, FRAME_BYTES));
+    }
+    return n_frames;
+}

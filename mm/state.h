@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* All state of mm, in one place, so that it can be started afresh and looked at as a whole. */
+#ifndef MM_STATE_H
+#define MM_STATE_H
+
+#include <mm/boot.h>
+#include <mm/cpu.h>
+#include <mm/mmio_state.h>
+#include <mm/paging_state.h>
+#include <mm/ram.h>
+#include <mm/slab.h>
+#include <mm/types.h>
+#include <mm/zone.h>
+
+struct mm {
+    /* configuration, set by mm_start */
+    struct memory_map map;    /* the firmware's, limited by mem=; mm's own copy once there is memory for it */
+    struct mm_features features;
+    u64 ram_end;              /* one past the last byte of RAM in use */
+    u64 dma_end;              /* DMA is [0, dma_end) */
+    u64 direct_end;           /* NORMAL is [dma_end, direct_end) at boot; UNMAPPED from there on */
+    u32 n_pages;              /* elements of the page array, holes included */
+    u32 magazine_bytes;       /* what one magazine may hold, about */
+    u32 stack_pages;          /* what one CPU's stack of whole pages may hold */
+    u32 n_reserved;
+    struct mm_reserved reserved[MM_N_RESERVED];
+    u32 n_segments;
+    struct mm_segment segments[8];
+
+    /* state */
+    struct early_state early;
+    bool frames_ready;        /* frame_alloc works (before: early_alloc_frame) */
+    struct Zone zone[MM_N_ZONES];
+    struct slab_class class[MM_N_CLASSES];
+    struct descriptor_pool descriptors;
+    struct mm_lock role_lock;
+    struct mm_lock reclaim_lock; /* over the caches of the other context of this CPU, and the return of grown pages */
+    struct slab_none no_object;  /* what a frame without objects points to */
+    struct paging_state paging;
+    struct mmio_state mmio;
+
+    /* statistics, changed atomically */
+    u64 cache_bytes;          /* frames held by kmalloc */
+    u64 slab_free_bytes;      /* objects that lie free in slabs */
+    u64 shared_bytes;
+    u64 n_misuses;
+    bool idle_role_tables;    /* a role table may say nothing */
+    u64 n_grown_pages;
+    struct mm_start_info start;
+
+    struct mm_cpu boot_cpu[MM_N_CONTEXTS];
+};
+
+extern struct mm mm;
+
+#endif

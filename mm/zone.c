@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Zones: how RAM is divided, and how the division moves.
+ *
+ *      0        dma_end                         direct_end                  ram_end
+ *      [  DMA  )[            NORMAL             )[        UNMAPPED          )
+ *      [------------ direct map ----------------)  [g]      [g]               g: pages grown into NORMAL
+ *
+ * Terms.  The *borders* are multiples of 2 MiB, so a page is in one zone.  *managed* counts the RAM frames of a zone,
+ * reserved ones included; a zone's used frames are managed less free.
+ *
+ * Growing.  When NORMAL runs dry it takes whole free pages out of UNMAPPED: each is entered in the direct map (its page
+ * directory exists since boot, so this takes no frame), marked `grown` and given to NORMAL's free lists.  Giving back is
+ * the reverse for every grown page that is free as a whole.  It has to wait until no CPU can reach the page through the
+ * direct map any more, so it happens only where interrupts are on: in mm_shrink, and before an UNMAPPED request fails.
+ *
+ * Lending.  NORMAL borrows frames of DMA when nothing else is left, as long as a quarter of DMA stays free for those who
+ * need just that.  What is borrowed stays DMA's and returns there.
+ *
+ * Cost: growing is one step a page; giving back looks at all pages from direct_end on, when there are grown ones.
+ *
+ * Invariants, checked by check_zones.c:
+ *   I111  managed_frames is the number of RAM frames in pages of the zone; their sum is all RAM.
+ *   I112  n_free_frames is what the zone's lists hold.
+ *   I113  A grown page is NORMAL's and lies at or above direct_end; n_grown_pages counts them.
+ *
+ * Locking: each zone has one lock; no two are held at once, and nothing is called with one held that takes another lock.
+ */
+#include <lib/bits.h>
+#include <lib/string.h>
+#include <mm/page.h>
+#include <mm/paging.h>
+#include <mm/run.h>
+#include <mm/split.h>
+
+struct Zone *zone_of_selector(unsigned selector)
+{
+    switch (selector) {
+    case ZONE_DMA:
+        return &mm.zone[0];
+    case ZONE_NORMAL:
+        return &mm.zone[1];
+    case ZONE_UNMAPPED_IN_PGT:
+        return &mm.zone[2];
+    default:
+        return NULL;
+    }
+}
+
+struct Zone *zone_of_address(u64 addr)
+{
+    return &mm.zone[addr < mm.dma_end ? 0 : addr < mm.direct_end ? 1 : 2];
+}
+
+static void zone_start(struct Zone *zone, const char *name, unsigned selector, u64 start, u64 end)
+{
+    *zone = (struct Zone){.name = name, .selector = selector, .start = start, .end = end};
+    memset(zone->split_head, 0xff, sizeof zone->split_head); /* PAGE_NOWHERE */
+    memset(zone->run_head, 0xff, sizeof zone->run_head);
+}
+
+/* The top of DMA: as asked, or a quarter of RAM to the nearest page, at most 16 MiB and at least one page. */
+static u64 choose_dma_end(u64 asked, u64 ram_bytes)
+{
+    u64 end = asked != 0 ? align_up(asked, PAGE_BYTES) : align_down(ram_bytes / 4 + PAGE_BYTES / 2, PAGE_BYTES);
+
+    if (asked == 0)
+        end = min_u64(end, 16 * 1024 * 1024);
+    return max_u64(end, PAGE_BYTES);
+}
+
+void zone_start_all(u64 dma_bytes, u64 direct_map_bytes)
+{
+    u64 ram_bytes = ram_bytes_total();
+    u64 direct_bytes = direct_map_bytes != 0 ? direct_map_bytes : ram_bytes - ram_bytes / 4;
+
+    mm.ram_end = min_u64(memory_map_usable_end(&mm.map), MM_RAM_LIMIT);
+    mm.n_pages = (u32)(align_up(mm.ram_end, PAGE_BYTES) / PAGE_BYTES);
+    mm.dma_end = choose_dma_end(dma_bytes, ram_bytes);
+    mm.direct_end = max_u64(align_up(ram_address_of_byte(direct_bytes), PAGE_BYTES), mm.dma_end);
+    zone_start(&mm.zone[0], "DMA", ZONE_DMA, 0, mm.dma_end);
+    zone_start(&mm.zone[1], "NORMAL", ZONE_NORMAL, mm.dma_end, mm.direct_end);
+    zone_start(&mm.zone[2], "UNMAPPED", ZONE_UNMAPPED_IN_PGT, mm.direct_end, max_u64(mm.ram_end, mm.direct_end));
+}
+
+void zone_count_taken(struct Zone *zone, s64 n_frames)
+{
+    zone->n_free_frames -= (u64)n_frames;
+    zone->low_water_frames = min_u64(zone->low_water_frames, zone->n_free_frames);
+}
+
+bool zone_dma_can_lend(u64 n_frames)
+{
+    return mm.zone[0].n_free_frames >= mm.zone[0].managed_frames / 4 + n_frames;
+}
+
+bool zone_grow(u32 n_pages, bool anywhere)
+{
+    struct Zone *from = &mm.zone[2], *to = &mm.zone[1];
+    u64 n_frames = (u64)n_pages * PAGE_FRAMES;
+    ul flags = platform_lock(&from->lock);
+    u32 first = anywhere ? run_take(from, n_pages) : run_take_aligned(from, n_pages);
+
+    if (first != PAGE_NOWHERE) {
+        zone_count_taken(from, (s64)n_frames);
+        from->managed_frames -= n_frames;
+    }
+    platform_unlock(&from->lock, flags);
+    if (first == PAGE_NOWHERE)
+        return false;
+
+    for (u32 i = 0; i < n_pages; i++) {
+        paging_direct_map_page(phys(page_at(first + i)->addr_phys));
+        page_at(first + i)->grown = 1;
+        page_at(first + i)->zone = to;
+    }
+    __atomic_fetch_add(&mm.n_grown_pages, n_pages, __ATOMIC_RELAXED);
+    flags = platform_lock(&to->lock);
+    to->managed_frames += n_frames;
+    zone_count_taken(to, -(s64)n_frames);
+    run_give(to, first, n_pages);
+    platform_unlock(&to->lock, flags);
+    return true;
+}
+
+/* Takes one wholly free grown page from NORMAL back to UNMAPPED; false when this one is none. */
+static bool zone_give_back_page(u32 index)
+{
+    struct Zone *from = &mm.zone[1], *to = &mm.zone[2];
+    struct Page *page = page_at(index);
+    ul flags = platform_lock(&from->lock);
+    bool mine = page->grown != 0 && page->zone == from && page_is_free(page);
+
+    if (mine) {
+        run_take_page(from, index);
+        page->state = PAGE_STACKED; /* nobody's for a moment */
+        zone_count_taken(from, (s64)PAGE_FRAMES);
+        from->managed_frames -= PAGE_FRAMES;
+    }
+    platform_unlock(&from->lock, flags);
+    if (!mine)
+        return false;
+
+    paging_direct_unmap_page(phys(page->addr_phys));
+    flags = platform_lock(&to->lock);
+    page->grown = 0;
+    page->zone = to;
+    to->managed_frames += PAGE_FRAMES;
+    zone_count_taken(to, -(s64)PAGE_FRAMES);
+    run_give(to, index, 1);
+    platform_unlock(&to->lock, flags);
+    __atomic_fetch_sub(&mm.n_grown_pages, 1, __ATOMIC_RELAXED);
+    return true;
+}
+
+u64 zone_give_back_grown(void)
+{
+    u64 n_given = 0;
+
+    for (u32 index = (u32)(mm.direct_end / PAGE_BYTES); index < mm.n_pages && mm.n_grown_pages != 0; index++)
+        n_given += zone_give_back_page(index);
+    return n_given;
+}
+
+/* How many pages from `index` on lie wholly in [start, end) and in one zone. */
+static u32 whole_pages(u32 index, u64 end)
+{
+    const struct Zone *zone = page_at(index)->zone;
+    u32 n = 0;
+
+    while ((u64)(index + n + 1) * PAGE_BYTES <= end && page_at(index + n)->zone == zone &&
+           page_at(index + n)->n_free == 0)
+        n++;
+    return n;
+}
+
+/* Frees the part of [start, end) that lies in the page of `start`, or all whole pages of one zone from there on.
+ * Returns where it stopped. */
+static u64 add_free_step(u64 start, u64 end)
+{
+    struct Page *page = page_of(phys(start));
+    struct Zone *zone = page->zone;
+    u32 n_pages = is_aligned(start, PAGE_BYTES) ? whole_pages(page_index(page), end) : 0;
+    u64 stop = n_pages != 0 ? start + n_pages * PAGE_BYTES : min_u64(end, align_down(start, PAGE_BYTES) + PAGE_BYTES);
+    u64 n_frames = (stop - start) / FRAME_BYTES;
+    ul flags = platform_lock(&zone->lock);
+
+    zone_count_taken(zone, -(s64)n_frames);
+    if (n_pages != 0)
+        run_give(zone, page_index(page), n_pages);
+    else
+        split_give_range(zone, page, (unsigned)(start % PAGE_BYTES / FRAME_BYTES), (unsigned)n_frames);
+    platform_unlock(&zone->lock, flags);
+    return stop;
+}
+
+void zone_add_free(u64 start, u64 end)
+{
+    while (start < end)
+        start = add_free_step(start, end);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* Zones: RAM of one kind, with the free lists of its frames and pages. */
+#ifndef MM_ZONE_H
+#define MM_ZONE_H
+
+#include <mm/inspect.h>
+#include <mm/platform.h>
+#include <mm/types.h>
+
+#define SPLIT_ORDERS 9                                 /* 2^0 .. 2^8 frames: inside one page */
+#define RUN_ORDERS (MM_N_ORDERS - SPLIT_ORDERS)        /* 2^0 .. 2^15 whole pages */
+#define PAGE_NOWHERE (~(u32)0)                         /* an index that is no page: the end of a list */
+
+struct Zone {
+    /* configuration */
+    const char *name;
+    unsigned selector; /* ZONE_* */
+    u64 start, end;    /* physical, at boot */
+
+    struct mm_lock lock; /* over all that follows, and over the state, bitmap and links of the zone's pages */
+
+    /* free memory: list heads are indexes into the page array; a set bit in a mask says that the list has pages */
+    u32 split_mask, run_mask;
+    u32 split_head[SPLIT_ORDERS]; /* split pages whose largest free run is 2^k frames */
+    u32 run_head[RUN_ORDERS];     /* heads of free blocks of 2^k pages */
+    u64 n_free_frames;            /* in those lists */
+
+    /* statistics */
+    u64 managed_frames;
+    u64 low_water_frames;
+};
+
+/* The zone that exactly one selector bit names; NULL for anything else. */
+struct Zone *zone_of_selector(unsigned selector);
+
+/* The zone that an address belongs to by the borders of boot. */
+struct Zone *zone_of_address(u64 addr);
+
+/* Chooses the borders, and empties the lists. */
+void zone_start_all(u64 dma_bytes, u64 direct_map_bytes);
+
+/* Counts what an allocation took (frames > 0) or a free gave (frames < 0).  With the zone's lock. */
+void zone_count_taken(struct Zone *zone, s64 n_frames);
+
+/* Frames that NORMAL may borrow from DMA: what is free there above a quarter of it. */
+bool zone_dma_can_lend(u64 n_frames);
+
+/* Moves n contiguous pages, aligned to the next power of two, from UNMAPPED to NORMAL, mapping them; or, if there is no
+ * such block and `anywhere`, unaligned ones.  False when UNMAPPED has no such run. */
+MUST_USE bool zone_grow(u32 n_pages, bool anywhere);
+
+/* Moves all wholly free grown pages back.  Interrupts on, no lock held.  Returns how many. */
+u64 zone_give_back_grown(void);
+
+/* Makes RAM [start, end) free.  It was reserved, or never seen. */
+void zone_add_free(u64 start, u64 end);
+
+#endif
