@@ -9,8 +9,8 @@
  *                   ^first        whole words  ^first + n_bits
  *
  * `next_piece` yields, for one word after the other, the mask of the bits that belong to the range; the range
- * functions differ only in what they do with word and mask.  Searches go through the words and mask off what lies
- * below `from` in the first one; a clear bit is searched as a set bit of the complement.
+ * functions differ only in what they do with word and mask.  Searches go through the words and mask off what
+ * lies below `from` in the first one; a clear bit is searched as a set bit of the complement.
  */
 #include <lib/bitmap.h>
 
@@ -19,7 +19,7 @@ struct bit_range {
     u64 bit, end;
 };
 
-/* Takes the part of the range that lies in its first word: the word's index and the mask. False when empty. */
+/* Takes the part of the range that lies in its first word: index and mask.  False when the range is empty. */
 static bool next_piece(struct bit_range *range, u64 *index, u64 *mask)
 {
     if (range->bit >= range->end)
@@ -34,7 +34,7 @@ static bool next_piece(struct bit_range *range, u64 *index, u64 *mask)
 
 void bitmap_set_range(u64 *words, u64 first, u64 n_bits)
 {
-    struct bit_range range = { first, first + n_bits };
+    struct bit_range range = {first, first + n_bits};
     u64 index, mask;
 
     while (next_piece(&range, &index, &mask))
@@ -43,7 +43,7 @@ void bitmap_set_range(u64 *words, u64 first, u64 n_bits)
 
 void bitmap_clear_range(u64 *words, u64 first, u64 n_bits)
 {
-    struct bit_range range = { first, first + n_bits };
+    struct bit_range range = {first, first + n_bits};
     u64 index, mask;
 
     while (next_piece(&range, &index, &mask))
@@ -52,7 +52,7 @@ void bitmap_clear_range(u64 *words, u64 first, u64 n_bits)
 
 bool bitmap_is_set_range(const u64 *words, u64 first, u64 n_bits)
 {
-    struct bit_range range = { first, first + n_bits };
+    struct bit_range range = {first, first + n_bits};
     u64 index, mask;
 
     while (next_piece(&range, &index, &mask))
@@ -63,7 +63,7 @@ bool bitmap_is_set_range(const u64 *words, u64 first, u64 n_bits)
 
 bool bitmap_is_clear_range(const u64 *words, u64 first, u64 n_bits)
 {
-    struct bit_range range = { first, first + n_bits };
+    struct bit_range range = {first, first + n_bits};
     u64 index, mask;
 
     while (next_piece(&range, &index, &mask))
@@ -74,7 +74,7 @@ bool bitmap_is_clear_range(const u64 *words, u64 first, u64 n_bits)
 
 u64 bitmap_count_range(const u64 *words, u64 first, u64 n_bits)
 {
-    struct bit_range range = { first, first + n_bits };
+    struct bit_range range = {first, first + n_bits};
     u64 index, mask, n_ones = 0;
 
     while (next_piece(&range, &index, &mask))
@@ -85,7 +85,7 @@ u64 bitmap_count_range(const u64 *words, u64 first, u64 n_bits)
 /* The search behind both directions: `flip` is 0 to look for ones and all ones to look for zeros. */
 static u64 find_bit(const u64 *words, u64 n_bits, u64 from, u64 flip)
 {
-    struct bit_range range = { from, n_bits };
+    struct bit_range range = {from, n_bits};
     u64 index, mask;
 
     while (next_piece(&range, &index, &mask)) {

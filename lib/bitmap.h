@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Arrays of bits over 64-bit words: bit i is bit i % 64 of words[i / 64].  The caller owns the words and keeps the
- * count; nothing here checks bounds, locks, or is atomic.  Ranges are a first bit and a number of bits, and may be
- * empty.  Ranges and searches cost one step per word, not per bit.
+ * Arrays of bits over 64-bit words: bit i is bit i % 64 of words[i / 64].  The caller owns the words and
+ * keeps the count; nothing here checks bounds, locks, or is atomic.  Ranges are a first bit and a number of
+ * bits, and may be empty.  Ranges and searches cost one step per word, not per bit.
  */
 #ifndef LIB_BITMAP_H
 #define LIB_BITMAP_H
@@ -43,7 +43,7 @@ u64 bitmap_count_range(const u64 *words, u64 first, u64 n_bits);
 u64 bitmap_find_set(const u64 *words, u64 n_bits, u64 from);
 u64 bitmap_find_clear(const u64 *words, u64 n_bits, u64 from);
 
-/* The lowest b >= from such that the n_run bits from b on are clear and lie below n_bits; n_bits when none. */
+/* The lowest b >= from such that n_run bits from b on are clear and lie below n_bits; n_bits when none. */
 u64 bitmap_find_clear_run(const u64 *words, u64 n_bits, u64 from, u64 n_run);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Arithmetic on the bits of one word.  No function here needs an instruction that a plain x86-64 lacks: counting
- * zeros compiles to BSF/BSR (or to TZCNT in its BSF-compatible encoding), counting ones is done by hand, because
- * POPCNT is newer than the oldest CPU we run on and the compiler's fallback is a library call.
+ * Arithmetic on the bits of one word.  No function here needs an instruction that a plain x86-64 lacks:
+ * counting zeros compiles to BSF/BSR (or to TZCNT in its BSF-compatible encoding), counting ones is done by
+ * hand, because POPCNT is newer than the oldest CPU we run on and the compiler's fallback is a library call.
  */
 #ifndef LIB_BITS_H
 #define LIB_BITS_H
@@ -78,8 +78,8 @@ static inline u64 bits_low_mask(unsigned n)
 }
 
 /*
- * Number of set bits: sums of two bits, of four, of eight, side by side in one word; the multiplication adds the
- * eight byte sums into the top byte.
+ * Number of set bits: sums of two bits, of four, of eight, side by side in one word; the multiplication adds
+ * the eight byte sums into the top byte.
  */
 static inline unsigned count_ones(u64 x)
 {

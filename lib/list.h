@@ -23,15 +23,15 @@ struct list_node {
 };
 
 /* The element of type `type` whose member `member` is the node `node`. */
-#define container_of(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define container_of(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 /* Goes through the nodes of a list; the body must not remove `node` (see list_for_each_safe). */
-#define list_for_each(node, list) \
+#define list_for_each(node, list)                                                                            \
     for (struct list_node *node = (list)->next; node != (list); node = node->next)
 
 /* The same where the body may remove `node`, but not the one after it. */
-#define list_for_each_safe(node, list) \
-    for (struct list_node *node = (list)->next, *node##_next = node->next; node != (list); \
+#define list_for_each_safe(node, list)                                                                       \
+    for (struct list_node *node = (list)->next, *node##_next = node->next; node != (list);                   \
          node = node##_next, node##_next = node->next)
 
 /* Makes an empty list, or a node that is in no list. */

@@ -2,9 +2,10 @@
 /*
  * Formatted text into a buffer.
  *
- * All text goes through `put`, which counts every byte and stores those that fit; so nothing overruns and the length
- * of the whole is known in the end.  A conversion is first read into a `struct spec` (flags, width, precision, length)
- * and then printed from it.  A number has three parts, and what fills the width goes to one of three places:
+ * All text goes through `put`, which counts every byte and stores those that fit; so nothing overruns and the
+ * length of the whole is known in the end.  A conversion is first read into a `struct spec` (flags, width,
+ * precision, length) and then printed from it.  A number has three parts, and what fills the width goes to
+ * one of three places:
  *
  *          spaces | prefix | zeros | digits | spaces
  *           right    - 0x    0 flag            left
@@ -15,7 +16,7 @@
 /* Decimal digits of 2^64 - 1; hexadecimal needs 16. */
 #define DIGITS_MAX 20
 
-/* Larger widths and precisions count as this: sums of a few of them stay far from overflow, and work stays bounded. */
+/* Larger widths and precisions count as this: sums stay far from overflow, and the work stays bounded. */
 #define NUMBER_MAX 1000000
 
 enum length { LENGTH_INT, LENGTH_CHAR, LENGTH_SHORT, LENGTH_LONG, LENGTH_LONG_LONG, LENGTH_SIZE };
@@ -23,13 +24,13 @@ enum length { LENGTH_INT, LENGTH_CHAR, LENGTH_SHORT, LENGTH_LONG, LENGTH_LONG_LO
 struct sink {
     char *buf;
     size_t size;
-    size_t length;              /* of the whole text so far, stored or not */
+    size_t length; /* of the whole text so far, stored or not */
 };
 
 struct spec {
     bool left, zero, plus, space, alternate;
     int width;
-    int precision;              /* -1: none given */
+    int precision; /* -1: none given */
     enum length length;
 };
 
@@ -56,12 +57,23 @@ static void put_text(struct sink *sink, const char *text, int n)
 static bool read_flag(struct spec *spec, char c)
 {
     switch (c) {
-    case '-': spec->left = true; return true;
-    case '0': spec->zero = true; return true;
-    case '+': spec->plus = true; return true;
-    case ' ': spec->space = true; return true;
-    case '#': spec->alternate = true; return true;
-    default: return false;
+    case '-':
+        spec->left = true;
+        return true;
+    case '0':
+        spec->zero = true;
+        return true;
+    case '+':
+        spec->plus = true;
+        return true;
+    case ' ':
+        spec->space = true;
+        return true;
+    case '#':
+        spec->alternate = true;
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -103,7 +115,7 @@ static enum length read_length(const char **fmt)
 /* Reads what stands between % and the conversion letter. */
 static struct spec read_spec(const char **fmt, va_list *args)
 {
-    struct spec spec = { .precision = -1 };
+    struct spec spec = {.precision = -1};
 
     while (read_flag(&spec, **fmt))
         (*fmt)++;
@@ -123,24 +135,36 @@ static struct spec read_spec(const char **fmt, va_list *args)
 static s64 read_signed(enum length length, va_list *args)
 {
     switch (length) {
-    case LENGTH_CHAR: return (s8)va_arg(*args, int);
-    case LENGTH_SHORT: return (s16)va_arg(*args, int);
-    case LENGTH_LONG: return va_arg(*args, long);
-    case LENGTH_LONG_LONG: return va_arg(*args, long long);
-    case LENGTH_SIZE: return (s64)va_arg(*args, size_t);
-    default: return va_arg(*args, int);
+    case LENGTH_CHAR:
+        return (s8)va_arg(*args, int);
+    case LENGTH_SHORT:
+        return (s16)va_arg(*args, int);
+    case LENGTH_LONG:
+        return va_arg(*args, long);
+    case LENGTH_LONG_LONG:
+        return va_arg(*args, long long);
+    case LENGTH_SIZE:
+        return (s64)va_arg(*args, size_t);
+    default:
+        return va_arg(*args, int);
     }
 }
 
 static u64 read_unsigned(enum length length, va_list *args)
 {
     switch (length) {
-    case LENGTH_CHAR: return (u8)va_arg(*args, unsigned);
-    case LENGTH_SHORT: return (u16)va_arg(*args, unsigned);
-    case LENGTH_LONG: return va_arg(*args, unsigned long);
-    case LENGTH_LONG_LONG: return va_arg(*args, unsigned long long);
-    case LENGTH_SIZE: return va_arg(*args, size_t);
-    default: return va_arg(*args, unsigned);
+    case LENGTH_CHAR:
+        return (u8)va_arg(*args, unsigned);
+    case LENGTH_SHORT:
+        return (u16)va_arg(*args, unsigned);
+    case LENGTH_LONG:
+        return va_arg(*args, unsigned long);
+    case LENGTH_LONG_LONG:
+        return va_arg(*args, unsigned long long);
+    case LENGTH_SIZE:
+        return va_arg(*args, size_t);
+    default:
+        return va_arg(*args, unsigned);
     }
 }
 
@@ -155,8 +179,8 @@ static int make_digits(char *end, u64 value, unsigned base, bool upper)
     return n;
 }
 
-static void put_number(struct sink *sink, const struct spec *spec, const char *prefix, u64 value, unsigned base,
-                       bool upper)
+static void put_number(struct sink *sink, const struct spec *spec, const char *prefix, u64 value,
+                       unsigned base, bool upper)
 {
     char buf[DIGITS_MAX];
     char *end = buf + sizeof(buf);
@@ -264,7 +288,7 @@ static const char *convert(struct sink *sink, const char *start, va_list *args)
 
 int kvsnprintf(char *buf, size_t size, const char *fmt, va_list args)
 {
-    struct sink sink = { buf, size, 0 };
+    struct sink sink = {buf, size, 0};
     va_list rest;
 
     va_copy(rest, args);

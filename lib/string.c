@@ -2,15 +2,16 @@
 /*
  * Memory and strings for a kernel without a C library.
  *
- * Blocks are filled and copied by REP STOSQ and REP MOVSQ: a few cycles to start, then the widest stores the CPU has,
- * also on CPUs whose byte-wise forms are slow and in emulators.  What is no multiple of eight is done by one more
- * 8-byte access that overlaps the last whole one, so there is no loop over single bytes from eight bytes up:
+ * Blocks are filled and copied by REP STOSQ and REP MOVSQ: a few cycles to start, then the widest stores the
+ * CPU has, also on CPUs whose byte-wise forms are slow and in emulators.  What is no multiple of eight is
+ * done by one more 8-byte access that overlaps the last whole one, so there is no loop over single bytes from
+ * eight bytes up:
  *
  *      |--------|--------|-- ... --|--------|
  *                                      |--------|   the tail, from dst + n - 8
  *
- * The compiler knows these loops and would replace them by calls of the very functions that they are in; gcc is told
- * not to below, and clang does not under -ffreestanding.
+ * The compiler knows these loops and would replace them by calls of the very functions that they are in; gcc
+ * is told not to below, and clang does not under -ffreestanding.
  */
 #include <lib/string.h>
 

@@ -11,16 +11,16 @@
 
 #include <lib/types.h>
 
-/* Types of memory as the firmware numbers them (ACPI, section "Address Range Types"); any other number is reserved. */
-#define MEMORY_USABLE 1u
-#define MEMORY_RESERVED 2u
+/* Types of memory as firmware numbers them (ACPI, "Address Range Types"); any other number is reserved. */
+#define MEMORY_USABLE           1u
+#define MEMORY_RESERVED         2u
 #define MEMORY_ACPI_RECLAIMABLE 3u
-#define MEMORY_ACPI_NVS 4u
-#define MEMORY_BAD 5u
-#define MEMORY_PERSISTENT 7u
+#define MEMORY_ACPI_NVS         4u
+#define MEMORY_BAD              5u
+#define MEMORY_PERSISTENT       7u
 
-/* Addresses from here on do not exist: x86-64 has at most 52 physical address bits (Intel SDM volume 3A, "4-Level
- * Paging and 5-Level Paging", MAXPHYADDR). */
+/* Addresses from here on do not exist: x86-64 has at most 52 physical address bits (Intel SDM volume 3A,
+ * "4-Level Paging and 5-Level Paging", MAXPHYADDR). */
 #define MEMORY_MAP_END ((u64)1 << 52)
 
 #define MEMORY_MAP_FRAME_BYTES ((u64)4096)
@@ -33,8 +33,8 @@ struct memory_map_entry {
 };
 
 /*
- * A raw map: n_entries of them, stride_bytes (at least 20) apart, at any alignment.  usable_limit is 0, or the
- * address at which usable memory ends (memory_map_limit).
+ * A raw map: n_entries of them, stride_bytes (at least 20) apart, at any alignment.  usable_limit is 0, or
+ * the address at which usable memory ends (memory_map_limit).
  */
 struct memory_map {
     const void *entries;
@@ -52,15 +52,15 @@ struct memory_range {
 /* What can be wrong with an entry.  Entries with the first two are ignored as a whole. */
 enum memory_map_defect {
     MEMORY_MAP_SOUND,
-    MEMORY_MAP_EMPTY,           /* length 0 */
-    MEMORY_MAP_WRAPS,           /* ends past 2^64 (exactly at 2^64 is sound) */
-    MEMORY_MAP_TOO_HIGH,        /* lies, or reaches, beyond MEMORY_MAP_END; what lies below counts */
+    MEMORY_MAP_EMPTY,    /* length 0 */
+    MEMORY_MAP_WRAPS,    /* ends past 2^64 (exactly at 2^64 is sound) */
+    MEMORY_MAP_TOO_HIGH, /* lies, or reaches, beyond MEMORY_MAP_END; what lies below counts */
 };
 
 /* Entry i < n_entries, as it stands. */
 struct memory_map_entry memory_map_entry(const struct memory_map *map, u64 i);
 
-/* What is wrong with entry i < n_entries, and the words for it ("length is zero"); MEMORY_MAP_SOUND is "sound". */
+/* What is wrong with entry i < n_entries, and the words for it ("length is zero: ignored", "sound"). */
 enum memory_map_defect memory_map_defect(const struct memory_map *map, u64 i);
 const char *memory_map_defect_text(enum memory_map_defect defect);
 
@@ -68,14 +68,14 @@ const char *memory_map_defect_text(enum memory_map_defect defect);
 const char *memory_map_type_name(u32 type);
 
 /*
- * The merged map: the longest range of one effective type that begins at or after `from` (a range that contains
- * `from` is given from `from` on).  Holes are skipped.  Go on with from = out->end.  False at the end of the map.
+ * The merged map: the longest range of one effective type that begins at or after `from` (a range that
+ * contains `from` is given from `from` on).  Holes are skipped.  To go on: from = out->end.  False: no more.
  */
 bool memory_map_next(const struct memory_map *map, u64 from, struct memory_range *out);
 
 /*
- * Usable memory: the longest run of whole usable frames at or after `from` (rounded up to a frame), below the limit.
- * Same use as memory_map_next; out->type is MEMORY_USABLE.
+ * Usable memory: the longest run of whole usable frames at or after `from` (rounded up to a frame), below the
+ * limit.  Same use as memory_map_next; out->type is MEMORY_USABLE.
  */
 bool memory_map_next_usable(const struct memory_map *map, u64 from, struct memory_range *out);
 
@@ -85,14 +85,14 @@ u64 memory_map_usable_bytes(const struct memory_map *map);
 /* The end of the highest usable frame below the limit; 0 when there is none. */
 u64 memory_map_usable_end(const struct memory_map *map);
 
-/* True when [start, end) touches a usable frame; true when it consists of usable memory only (also when empty). */
+/* True when [start, end) touches a usable frame; true when all of it is usable memory (also when empty). */
 bool memory_map_overlaps_usable(const struct memory_map *map, u64 start, u64 end);
 bool memory_map_is_usable(const struct memory_map *map, u64 start, u64 end);
 
 /*
- * Makes usable memory end where its first n_bytes (rounded down to frames), in address order, end; 0 lifts the limit.
- * Afterwards memory_map_usable_bytes is the smaller of n_bytes and what there was without a limit.  The merged map
- * (memory_map_next) does not change.
+ * Makes usable memory end where its first n_bytes (rounded down to frames), in address order, end; 0 lifts
+ * the limit.  Afterwards memory_map_usable_bytes is the smaller of n_bytes and what there was without a
+ * limit.  The merged map (memory_map_next) does not change.
  */
 void memory_map_limit(struct memory_map *map, u64 n_bytes);
 

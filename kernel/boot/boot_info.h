@@ -11,9 +11,9 @@
 #include <lib/types.h>
 
 #define BOOT_COMMAND_LINE_BYTES 2048
-#define BOOT_LOADER_NAME_BYTES 64
-#define BOOT_MODULE_NAME_BYTES 64
-#define BOOT_N_MODULES 16
+#define BOOT_LOADER_NAME_BYTES  64
+#define BOOT_MODULE_NAME_BYTES  64
+#define BOOT_N_MODULES          16
 
 /* One file that the loader put into memory: [start, end) physical. */
 struct boot_module {
@@ -35,28 +35,33 @@ struct boot_framebuffer {
 struct boot_info {
     char loader[BOOT_LOADER_NAME_BYTES];
     char command_line[BOOT_COMMAND_LINE_BYTES];
-    bool command_line_cut;          /* it was longer than we keep */
+    bool command_line_cut; /* it was longer than we keep */
 
-    /* The firmware's memory map: n entries of {u64 base, u64 length, u32 type, u32 reserved}, `stride` bytes apart. */
+    /*
+     * The firmware's memory map: entries of {u64 base, u64 length, u32 type, u32 reserved}, map_stride_bytes
+     * apart.  Multiboot2 has it inside its own structure, PVH anywhere.
+     */
     u64 map_phys;
     u32 map_stride_bytes;
     u32 n_map_entries;
 
-    u64 info_phys, info_bytes;      /* the loader's own structure */
-    u64 rsdp_phys;                  /* PVH gives an address ... */
-    u8 rsdp[36];                    /* ... Multiboot2 a copy; rsdp_bytes is 0, 20 or 36 */
+    u64 info_phys, info_bytes; /* the loader's own structure */
+    u64 rsdp_phys;             /* PVH gives an address ... */
+    u8 rsdp[36];               /* ... Multiboot2 a copy; rsdp_bytes is 0, 20 or 36 */
     u8 rsdp_bytes;
-    u64 efi_system_table_phys;      /* 0 when not started by EFI */
+    u64 efi_system_table_phys; /* 0 when not started by EFI */
 
     struct boot_framebuffer framebuffer;
 
     u32 n_modules;
-    u32 n_modules_dropped;          /* more than BOOT_N_MODULES */
+    u32 n_modules_dropped; /* more than BOOT_N_MODULES */
     struct boot_module modules[BOOT_N_MODULES];
 
     /* ELF sections that the loader put outside the image (symbol tables): one covering range list. */
     u32 n_sections;
-    struct { u64 start, end; } sections[16];
+    struct {
+        u64 start, end;
+    } sections[16];
 };
 
 #endif

@@ -5,17 +5,18 @@
  *      u32 total_size, reserved | tag | tag | ... | end tag        each tag on a multiple of 8:
  *                               u32 type, size | its fields | padding
  *
- * The walk trusts nothing: a tag must lie in the information as a whole, and be as long as its fields, before a handler
- * sees it; handlers read through `field`, which checks once more and gives 0 outside the tag.  A walk that cannot find
- * the next tag ends there.  Modules and sections add up; of any other tag that is there twice the last sound one counts.
+ * The walk trusts nothing: a tag must lie in the information as a whole, and be as long as its fields, before
+ * a handler sees it; handlers read through `field`, which checks once more and gives 0 outside the tag.  A
+ * walk that cannot find the next tag ends there.  Modules and sections add up; of any other tag that is there
+ * twice the last sound one counts.
  */
 #include <kernel/boot/multiboot2.h>
 #include <lib/bits.h>
 #include <lib/string.h>
 
-#define HEADER_BYTES 8
+#define HEADER_BYTES     8
 #define TAG_HEADER_BYTES 8
-#define TAG_ALIGNMENT 8
+#define TAG_ALIGNMENT    8
 
 #define TAG_END 0
 
@@ -23,13 +24,12 @@
 #define MAP_ENTRY_BYTES 24
 
 /* ELF-64 section headers (System V ABI, chapter "Sections"). */
-#define SECTION_HEADER_BYTES 64
-#define SECTION_TYPE_NONE 0
-#define SECTION_TYPE_NO_BYTES 8
+#define SECTION_HEADER_BYTES   64
+#define SECTION_TYPE_NONE      0
+#define SECTION_TYPE_NO_BYTES  8
 #define SECTION_FLAG_ALLOCATED 2
 
-#define FRAMEBUFFER_INDEXED 0
-#define FRAMEBUFFER_RGB 1
+#define FRAMEBUFFER_RGB  1
 #define FRAMEBUFFER_TEXT 2
 
 /* Larger screens are taken for nonsense. */
@@ -47,7 +47,7 @@ struct parser {
 };
 
 struct tag {
-    const u8 *bytes;            /* its header first */
+    const u8 *bytes; /* its header first */
     u32 size;
     u64 phys;
 };
@@ -58,7 +58,7 @@ struct tag_kind {
     void (*take)(struct parser *parser, const struct tag *tag);
 };
 
-/* The little-endian number of n_bytes (at most 8) at an offset into the tag; 0 when it is not wholly inside. */
+/* The little-endian number of n_bytes (at most 8) at an offset into the tag; 0 when it is not all inside. */
 static u64 field(const struct tag *tag, u64 offset, size_t n_bytes)
 {
     u64 value = 0;
@@ -84,7 +84,7 @@ static u64 field64(const struct tag *tag, u64 offset)
     return field(tag, offset, 8);
 }
 
-/* Copies the text that begins at an offset and ends with a zero byte, or with the tag; false when it was cut. */
+/* Copies the text from an offset to a zero byte, or to the end of the tag; false when it was cut. */
 static bool copy_text(char *to, size_t size, const struct tag *tag, u32 offset)
 {
     const char *text = (const char *)tag->bytes + offset;
@@ -150,17 +150,17 @@ static bool colour_fits(u8 shift, u8 bits, u8 bits_per_pixel)
     return bits >= 1 && bits <= 16 && shift + bits <= bits_per_pixel;
 }
 
-/* Direct colour of whole bytes a pixel, lines that hold their pixels, and all of it at addresses that exist. */
+/* Direct colour of whole bytes a pixel, in lines that hold their pixels. */
 static bool pixels_are_sound(const struct boot_framebuffer *f)
 {
     u32 pixel_bytes = f->bits_per_pixel / 8u;
 
-    return (f->bits_per_pixel == 16 || f->bits_per_pixel == 24 || f->bits_per_pixel == 32)
-           && f->width <= SCREEN_SIDE_MAX && f->height <= SCREEN_SIDE_MAX
-           && f->pitch_bytes >= f->width * pixel_bytes && f->pitch_bytes <= SCREEN_SIDE_MAX * 8u
-           && colour_fits(f->red_shift, f->red_bits, f->bits_per_pixel)
-           && colour_fits(f->green_shift, f->green_bits, f->bits_per_pixel)
-           && colour_fits(f->blue_shift, f->blue_bits, f->bits_per_pixel);
+    return (f->bits_per_pixel == 16 || f->bits_per_pixel == 24 || f->bits_per_pixel == 32) &&
+           f->width <= SCREEN_SIDE_MAX && f->height <= SCREEN_SIDE_MAX &&
+           f->pitch_bytes >= f->width * pixel_bytes && f->pitch_bytes <= SCREEN_SIDE_MAX * 8u &&
+           colour_fits(f->red_shift, f->red_bits, f->bits_per_pixel) &&
+           colour_fits(f->green_shift, f->green_bits, f->bits_per_pixel) &&
+           colour_fits(f->blue_shift, f->blue_bits, f->bits_per_pixel);
 }
 
 static bool screen_is_sound(const struct boot_framebuffer *f)
@@ -170,16 +170,28 @@ static bool screen_is_sound(const struct boot_framebuffer *f)
     if (f->phys == 0 || f->phys > ((u64)1 << 52) - most_bytes || f->width == 0 || f->height == 0)
         return false;
     if (f->kind == BOOT_SCREEN_TEXT)
-        return f->width <= 255 && f->height <= 255 && f->pitch_bytes >= f->width * 2 && f->pitch_bytes <= 1024;
+        return f->width <= 255 && f->height <= 255 && f->pitch_bytes >= f->width * 2 &&
+               f->pitch_bytes <= 1024;
     return f->kind == BOOT_SCREEN_PIXELS && pixels_are_sound(f);
+}
+
+static enum boot_screen screen_kind(u8 type)
+{
+    switch (type) {
+    case FRAMEBUFFER_RGB:
+        return BOOT_SCREEN_PIXELS;
+    case FRAMEBUFFER_TEXT:
+        return BOOT_SCREEN_TEXT;
+    default:
+        return BOOT_SCREEN_NONE; /* indexed colour, or unknown */
+    }
 }
 
 static void take_framebuffer(struct parser *parser, const struct tag *tag)
 {
     u8 type = field8(tag, 29);
     struct boot_framebuffer f = {
-        .kind = type == FRAMEBUFFER_RGB ? BOOT_SCREEN_PIXELS : type == FRAMEBUFFER_TEXT ? BOOT_SCREEN_TEXT
-                                                                                       : BOOT_SCREEN_NONE,
+        .kind = screen_kind(type),
         .phys = field64(tag, 8),
         .pitch_bytes = field32(tag, 16),
         .width = field32(tag, 20),
@@ -196,7 +208,8 @@ static void take_framebuffer(struct parser *parser, const struct tag *tag)
         f.blue_bits = field8(tag, 37);
     }
     if (!screen_is_sound(&f)) {
-        boot_warn(parser->warnings, "multiboot2: screen of type %u, %ux%ux%u, %u bytes a line, at 0x%llx not used", type,
+        boot_warn(parser->warnings,
+                  "multiboot2: screen of type %u, %ux%ux%u, %u bytes a line, at 0x%llx not used", type,
                   f.width, f.height, f.bits_per_pixel, f.pitch_bytes, (unsigned long long)f.phys);
         return;
     }
@@ -208,8 +221,8 @@ static void add_section(struct boot_info *out, u64 start, u64 end)
 {
     u32 i = 0;
 
-    while (i < out->n_sections && (start > out->sections[i].end + SECTION_GAP_BYTES
-                                   || end + SECTION_GAP_BYTES < out->sections[i].start))
+    while (i < out->n_sections && (start > out->sections[i].end + SECTION_GAP_BYTES ||
+                                   end + SECTION_GAP_BYTES < out->sections[i].start))
         i++;
     if (i == ARRAY_LENGTH(out->sections))
         i--;
@@ -223,7 +236,7 @@ static void add_section(struct boot_info *out, u64 start, u64 end)
     out->sections[i].end = max_u64(out->sections[i].end, end);
 }
 
-/* Sections that are no part of the image (symbols and the like) but that the loader nevertheless put into RAM. */
+/* Sections that are no part of the image (symbols and the like) but that the loader put into RAM. */
 static void take_sections(struct parser *parser, const struct tag *tag)
 {
     u64 n_sections = field32(tag, 8), header_bytes = field32(tag, 12);
@@ -239,11 +252,12 @@ static void take_sections(struct parser *parser, const struct tag *tag)
         u64 at = 20 + i * header_bytes;
         u32 type = field32(tag, at + 4);
         u64 start = field64(tag, at + 16), bytes = field64(tag, at + 32);
-        bool is_loaded = type != SECTION_TYPE_NONE && type != SECTION_TYPE_NO_BYTES && start != 0 && bytes != 0;
+        bool is_loaded =
+            type != SECTION_TYPE_NONE && type != SECTION_TYPE_NO_BYTES && start != 0 && bytes != 0;
 
         /* GRUB loads below 4 GiB; what claims otherwise was not loaded. */
-        if (is_loaded && (field64(tag, at + 8) & SECTION_FLAG_ALLOCATED) == 0 && start <= UINT32_MAX
-            && bytes <= UINT32_MAX)
+        if (is_loaded && (field64(tag, at + 8) & SECTION_FLAG_ALLOCATED) == 0 && start <= UINT32_MAX &&
+            bytes <= UINT32_MAX)
             add_section(parser->out, start, start + bytes);
     }
 }
@@ -273,15 +287,15 @@ static void take_new_rsdp(struct parser *parser, const struct tag *tag)
 
 /* The tags we read; the others (APM, VBE, EFI's map, addresses of network cards...) tell nothing we need. */
 static const struct tag_kind tag_kinds[] = {
-    { 1, 8, "command line", take_command_line },
-    { 2, 8, "loader name", take_loader },
-    { 3, 16, "module", take_module },
-    { 6, 16, "memory map", take_memory_map },
-    { 8, 32, "framebuffer", take_framebuffer },
-    { 9, 20, "ELF sections", take_sections },
-    { 12, 16, "EFI system table", take_efi_system_table },
-    { 14, 8 + RSDP_OLD_BYTES, "old RSDP", take_old_rsdp },
-    { 15, 8 + RSDP_NEW_BYTES, "new RSDP", take_new_rsdp },
+    {1, 8, "command line", take_command_line},
+    {2, 8, "loader name", take_loader},
+    {3, 16, "module", take_module},
+    {6, 16, "memory map", take_memory_map},
+    {8, 32, "framebuffer", take_framebuffer},
+    {9, 20, "ELF sections", take_sections},
+    {12, 16, "EFI system table", take_efi_system_table},
+    {14, 8 + RSDP_OLD_BYTES, "old RSDP", take_old_rsdp},
+    {15, 8 + RSDP_NEW_BYTES, "new RSDP", take_new_rsdp},
 };
 
 static void take_tag(struct parser *parser, const struct tag *tag)
@@ -294,7 +308,8 @@ static void take_tag(struct parser *parser, const struct tag *tag)
         if (kind->type != type)
             continue;
         if (tag->size < kind->least_bytes)
-            boot_warn(parser->warnings, "multiboot2: %s ignored, it has only %u bytes", kind->name, tag->size);
+            boot_warn(parser->warnings, "multiboot2: %s ignored, it has only %u bytes", kind->name,
+                      tag->size);
         else
             kind->take(parser, tag);
         return;
@@ -307,15 +322,15 @@ static void walk_tags(struct parser *parser, const u8 *bytes, u64 total_bytes, u
     u64 at = HEADER_BYTES;
 
     while (at + TAG_HEADER_BYTES <= total_bytes) {
-        struct tag tag = { bytes + at, TAG_HEADER_BYTES, phys + at };
+        struct tag tag = {bytes + at, TAG_HEADER_BYTES, phys + at};
         u32 type = field32(&tag, 0);
 
         tag.size = field32(&tag, 4);
         if (type == TAG_END)
             return;
         if (tag.size < TAG_HEADER_BYTES || tag.size > total_bytes - at) {
-            boot_warn(parser->warnings, "multiboot2: tag %u at offset %llu has %u bytes; the rest is ignored", type,
-                      (unsigned long long)at, tag.size);
+            boot_warn(parser->warnings, "multiboot2: tag %u at offset %llu has %u bytes; the rest is ignored",
+                      type, (unsigned long long)at, tag.size);
             return;
         }
         take_tag(parser, &tag);
@@ -327,11 +342,11 @@ static void walk_tags(struct parser *parser, const u8 *bytes, u64 total_bytes, u
 bool multiboot2_parse(const void *info, size_t max_bytes, u64 info_phys, struct boot_info *out,
                       const struct boot_warnings *warnings)
 {
-    struct parser parser = { out, warnings };
-    struct tag header = { info, (u32)min_u64(max_bytes, HEADER_BYTES), info_phys };
+    struct parser parser = {out, warnings};
+    struct tag header = {info, (u32)min_u64(max_bytes, HEADER_BYTES), info_phys};
     u64 total_bytes = field32(&header, 0);
 
-    *out = (struct boot_info){ .info_phys = info_phys };
+    *out = (struct boot_info){.info_phys = info_phys};
     if (total_bytes < HEADER_BYTES) {
         boot_warn(warnings, "multiboot2: no boot information");
         return false;
@@ -344,7 +359,8 @@ bool multiboot2_parse(const void *info, size_t max_bytes, u64 info_phys, struct 
     out->info_bytes = total_bytes;
     walk_tags(&parser, info, total_bytes, info_phys);
     if (out->n_modules_dropped != 0)
-        boot_warn(warnings, "multiboot2: %u modules more than %u ignored", out->n_modules_dropped, BOOT_N_MODULES);
+        boot_warn(warnings, "multiboot2: %u modules more than %u ignored", out->n_modules_dropped,
+                  BOOT_N_MODULES);
     if (out->n_map_entries == 0)
         boot_warn(warnings, "multiboot2: no memory map");
     return out->n_map_entries != 0;

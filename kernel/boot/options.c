@@ -2,9 +2,10 @@
 /*
  * The kernel command line.
  *
- * The line is taken apart into words, quotes and backslashes resolved; a word is split at its first '=' into a name and
- * a value; a table gives each name a function that takes the value.  Such a function returns NULL, or why it refuses
- * the value, and then has changed nothing.  Any bytes are survived: a word that is too long is named and dropped.
+ * The line is taken apart into words, quotes and backslashes resolved; a word is split at its first '=' into
+ * a name and a value; a table gives each name a function that takes the value.  Such a function returns NULL,
+ * or why it refuses the value, and then has changed nothing.  Any bytes are survived: a word that is too long
+ * is named and dropped.
  */
 #include <kernel/boot/options.h>
 #include <lib/bits.h>
@@ -17,17 +18,17 @@
 #define GIB ((u64)1 << 30)
 #define TIB ((u64)1 << 40)
 
-/* No less memory than the image with its tables, below which a kernel cannot start; no more than there can be. */
+/* The image with its tables and something to manage; all the addresses that there are. */
 #define MEM_LEAST (8 * MIB)
-#define MEM_MOST ((u64)1 << 52)
+#define MEM_MOST  ((u64)1 << 52)
 
 /* At least one page; DMA addresses have 32 bits at most. */
 #define ZONE_DMA_LEAST (2 * MIB)
-#define ZONE_DMA_MOST (4 * GIB)
+#define ZONE_DMA_MOST  (4 * GIB)
 
 /* Room for the kernel's own structures; the whole direct map window. */
 #define DIRECT_MAP_LEAST (4 * MIB)
-#define DIRECT_MAP_MOST (32 * TIB)
+#define DIRECT_MAP_MOST  (32 * TIB)
 
 struct word {
     char text[WORD_BYTES];
@@ -85,12 +86,22 @@ static bool next_word(const char **at, struct word *word)
 static unsigned suffix_shift(char c)
 {
     switch (c) {
-    case '\0': return 0;
-    case 'k': case 'K': return 10;
-    case 'm': case 'M': return 20;
-    case 'g': case 'G': return 30;
-    case 't': case 'T': return 40;
-    default: return 255;
+    case '\0':
+        return 0;
+    case 'k':
+    case 'K':
+        return 10;
+    case 'm':
+    case 'M':
+        return 20;
+    case 'g':
+    case 'G':
+        return 30;
+    case 't':
+    case 'T':
+        return 40;
+    default:
+        return 255;
     }
 }
 
@@ -114,7 +125,8 @@ static const char *read_size(const char *text, u64 least, u64 most, u64 *bytes)
     if (digit_value(*text) >= base)
         return "is not a size";
     for (; digit_value(*text) < base; text++)
-        if (__builtin_mul_overflow(value, base, &value) || __builtin_add_overflow(value, digit_value(*text), &value))
+        if (__builtin_mul_overflow(value, base, &value) ||
+            __builtin_add_overflow(value, digit_value(*text), &value))
             return "is too large";
 
     unsigned shift = suffix_shift(*text);
@@ -148,7 +160,7 @@ static const char *take_autorun(struct options *options, const char *value)
 
 static const char *take_console(struct options *options, const char *value)
 {
-    static const char *const choices[] = { "auto", "serial", "screen", "both", NULL };
+    static const char *const choices[] = {"auto", "serial", "screen", "both", NULL};
     int choice = choose(value, choices);
 
     if (choice < 0)
@@ -159,7 +171,7 @@ static const char *take_console(struct options *options, const char *value)
 
 static const char *take_panic(struct options *options, const char *value)
 {
-    static const char *const choices[] = { "shell", "reboot", "poweroff", "exit", NULL };
+    static const char *const choices[] = {"shell", "reboot", "poweroff", "exit", NULL};
     int choice = choose(value, choices);
 
     if (choice < 0)
@@ -170,7 +182,7 @@ static const char *take_panic(struct options *options, const char *value)
 
 static const char *take_onbug(struct options *options, const char *value)
 {
-    static const char *const choices[] = { "report", "panic", NULL };
+    static const char *const choices[] = {"report", "panic", NULL};
     int choice = choose(value, choices);
 
     if (choice < 0)
@@ -181,7 +193,7 @@ static const char *take_onbug(struct options *options, const char *value)
 
 static const char *take_debug(struct options *options, const char *value)
 {
-    static const char *const choices[] = { "off", "on", NULL };
+    static const char *const choices[] = {"off", "on", NULL};
     int choice = choose(value, choices);
 
     if (choice < 0)
@@ -217,15 +229,9 @@ static const char *take_safe(struct options *options, const char *value)
 }
 
 static const struct option known_options[] = {
-    { "autorun", take_autorun, true },
-    { "console", take_console, true },
-    { "panic", take_panic, true },
-    { "zone_dma", take_zone_dma, true },
-    { "direct_map", take_direct_map, true },
-    { "mem", take_mem, true },
-    { "mm.onbug", take_onbug, true },
-    { "mm.debug", take_debug, true },
-    { "safe", take_safe, false },
+    {"autorun", take_autorun, true},   {"console", take_console, true},       {"panic", take_panic, true},
+    {"zone_dma", take_zone_dma, true}, {"direct_map", take_direct_map, true}, {"mem", take_mem, true},
+    {"mm.onbug", take_onbug, true},    {"mm.debug", take_debug, true},        {"safe", take_safe, false},
 };
 
 /* The option whose name the word has before its first '=' or its end; NULL when there is none. */
@@ -234,7 +240,8 @@ static const struct option *find_option(const char *word)
     for (size_t i = 0; i < ARRAY_LENGTH(known_options); i++) {
         size_t length = strlen(known_options[i].name);
 
-        if (strncmp(word, known_options[i].name, length) == 0 && (word[length] == '=' || word[length] == '\0'))
+        if (strncmp(word, known_options[i].name, length) == 0 &&
+            (word[length] == '=' || word[length] == '\0'))
             return &known_options[i];
     }
     return NULL;
@@ -261,7 +268,7 @@ void options_parse(struct options *options, const char *command_line, const stru
 {
     struct word word;
 
-    *options = (struct options){ 0 };
+    *options = (struct options){0};
     while (next_word(&command_line, &word)) {
         if (word.quote_open)
             boot_warn(warnings, "option '%.60s': the quote is never closed", word.text);

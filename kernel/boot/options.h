@@ -12,7 +12,8 @@
  *      mm.debug=off|on
  *      safe                            as little of the hardware as possible
  *
- * SIZE is decimal or 0x hexadecimal with an optional K, M, G or T in either case.  Of a repeated option the last counts.
+ * SIZE is decimal or 0x hexadecimal with an optional K, M, G or T in either case.  Of a repeated option the
+ * last counts.
  */
 #ifndef KERNEL_BOOT_OPTIONS_H
 #define KERNEL_BOOT_OPTIONS_H
@@ -33,21 +34,21 @@ struct options {
     char autorun[OPTIONS_AUTORUN_BYTES];
     enum console_choice console;
     enum panic_action panic_action;
-    u64 zone_dma_bytes;         /* 0: the default */
-    u64 direct_map_bytes;       /* 0: the default; OPTIONS_DIRECT_MAP_ALL: all RAM */
-    u64 mem_bytes;              /* 0: all RAM */
+    u64 zone_dma_bytes;   /* 0: the default */
+    u64 direct_map_bytes; /* 0: the default; OPTIONS_DIRECT_MAP_ALL: all RAM */
+    u64 mem_bytes;        /* 0: all RAM */
     bool onbug_panic;
     bool mm_debug;
     bool safe;
 };
 
 /*
- * Reads a command line into *options, defaults first.  An unknown option or a bad value gives a warning that names the
- * word, and changes nothing.
+ * Reads a command line into *options, defaults first.  An unknown option or a bad value gives a warning that
+ * names the word, and changes nothing.
  *
- * Words are separated by blanks; a part between double quotes may contain blanks, whether the quotes surround the
- * value (autorun="a; b") or, as GRUB hands it over, the word ("autorun=a; b").  \" \' and \\ are the character alone,
- * since GRUB puts a backslash before each of them.
+ * Words are separated by blanks; a part between double quotes may contain blanks, whether the quotes surround
+ * the value (autorun="a; b") or, as GRUB hands it over, the word ("autorun=a; b").  \" \' and \\ are the
+ * character alone, since GRUB puts a backslash before each of them.
  *
  * Cost: linear in the line; about 1.2 KiB of stack.
  */

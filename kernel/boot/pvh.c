@@ -7,8 +7,8 @@
  *                          +--> memory map: address, size, type, reserved each, as in Multiboot2
  *                          +--> RSDP
  *
- * The structures lie wherever the loader likes, so all is read through the caller's `boot_reader`.  Texts have no
- * known length and are read byte by byte: nothing behind their end is touched.
+ * The structures lie wherever the loader likes, so all is read through the caller's `boot_reader`.  Texts
+ * have no known length and are read byte by byte: nothing behind their end is touched.
  */
 #include <kernel/boot/pvh.h>
 #include <lib/bits.h>
@@ -23,7 +23,7 @@ struct start_info {
     u64 modules_phys;
     u64 command_line_phys;
     u64 rsdp_phys;
-    u64 map_phys;               /* from here on only from version 1 on */
+    u64 map_phys; /* from here on only from version 1 on */
     u32 n_map_entries;
     u32 reserved;
 };
@@ -55,7 +55,7 @@ static bool read_bytes(const struct parser *parser, u64 phys, void *to, size_t n
     return true;
 }
 
-/* Copies a text; address 0 is an empty one.  False when it was cut, by `size` or by the end of what can be read. */
+/* Copies a text; address 0 is an empty one.  False when it was cut, by `size` or where memory ends. */
 static bool read_text(const struct parser *parser, u64 phys, char *to, size_t size)
 {
     bool readable = true;
@@ -74,7 +74,8 @@ static void take_command_line(struct parser *parser, u64 phys)
 
     if (!read_text(parser, phys, out->command_line, sizeof(out->command_line))) {
         out->command_line_cut = true;
-        boot_warn(parser->warnings, "pvh: the command line is cut after %zu bytes", strlen(out->command_line));
+        boot_warn(parser->warnings, "pvh: the command line is cut after %zu bytes",
+                  strlen(out->command_line));
     }
 }
 
@@ -83,8 +84,8 @@ static void take_module(struct parser *parser, const struct module_entry *entry)
     struct boot_info *out = parser->out;
 
     if (entry->bytes > ~entry->phys) {
-        boot_warn(parser->warnings, "pvh: module of 0x%llx bytes at 0x%llx ignored", (unsigned long long)entry->bytes,
-                  (unsigned long long)entry->phys);
+        boot_warn(parser->warnings, "pvh: module of 0x%llx bytes at 0x%llx ignored",
+                  (unsigned long long)entry->bytes, (unsigned long long)entry->phys);
         return;
     }
 
@@ -102,7 +103,8 @@ static void take_modules(struct parser *parser, u64 phys, u32 n_modules)
 
     if (n_modules > BOOT_N_MODULES) {
         out->n_modules_dropped = n_modules - BOOT_N_MODULES;
-        boot_warn(parser->warnings, "pvh: %u modules more than %u ignored", out->n_modules_dropped, BOOT_N_MODULES);
+        boot_warn(parser->warnings, "pvh: %u modules more than %u ignored", out->n_modules_dropped,
+                  BOOT_N_MODULES);
         n_modules = BOOT_N_MODULES;
     }
     for (u32 i = 0; i < n_modules; i++) {
@@ -126,8 +128,8 @@ static bool take_memory_map(struct parser *parser, const struct start_info *info
         boot_warn(parser->warnings, "pvh: no memory map");
         return false;
     }
-    if (parser->reader->at(parser->reader->context, info->map_phys, (u64)info->n_map_entries * MAP_ENTRY_BYTES)
-        == NULL) {
+    if (parser->reader->at(parser->reader->context, info->map_phys,
+                           (u64)info->n_map_entries * MAP_ENTRY_BYTES) == NULL) {
         boot_warn(parser->warnings, "pvh: the memory map cannot be read");
         return false;
     }
@@ -140,7 +142,7 @@ static bool take_memory_map(struct parser *parser, const struct start_info *info
 /* Reads the structure itself, as much of it as its version has. */
 static bool read_start_info(const struct parser *parser, u64 phys, struct start_info *info)
 {
-    *info = (struct start_info){ 0 };
+    *info = (struct start_info){0};
     if (!read_bytes(parser, phys, info, START_INFO_0_BYTES) || info->magic != PVH_MAGIC)
         return false;
     return info->version == 0 || read_bytes(parser, phys, info, sizeof(*info));
@@ -149,10 +151,10 @@ static bool read_start_info(const struct parser *parser, u64 phys, struct start_
 bool pvh_parse(const struct boot_reader *reader, u64 info_phys, struct boot_info *out,
                const struct boot_warnings *warnings)
 {
-    struct parser parser = { reader, out, warnings };
+    struct parser parser = {reader, out, warnings};
     struct start_info info;
 
-    *out = (struct boot_info){ .info_phys = info_phys };
+    *out = (struct boot_info){.info_phys = info_phys};
     str_copy(out->loader, sizeof(out->loader), "PVH");
     if (!read_start_info(&parser, info_phys, &info)) {
         boot_warn(warnings, "pvh: no start information");

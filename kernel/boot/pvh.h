@@ -13,8 +13,8 @@
 #define PVH_MAGIC 0x336ec578u
 
 /*
- * How physical memory is read.  `at` gives a pointer to n_bytes (at least 1) at a physical address, good until the next
- * call, or NULL when they cannot all be read.
+ * How physical memory is read.  `at` gives a pointer to n_bytes (at least 1) at a physical address, good
+ * until the next call, or NULL when they cannot all be read.
  */
 struct boot_reader {
     const void *(*at)(void *context, u64 phys, u64 n_bytes);
@@ -22,9 +22,9 @@ struct boot_reader {
 };
 
 /*
- * Reads the start information at info_phys.  Fills *out, all of it: what the loader did not tell is zero.  Reads
- * nothing that `reader` does not give; what cannot be read or makes no sense gives a warning.
- * False when there is no memory map (version 0 of the information has none); *out then holds what there was.
+ * Reads the start information at info_phys.  Fills *out, all of it: what the loader did not tell is zero.
+ * Reads nothing that `reader` does not give; what cannot be read or makes no sense gives a warning.  False
+ * when there is no memory map (version 0 of the information has none); *out then holds what there was.
  */
 bool pvh_parse(const struct boot_reader *reader, u64 info_phys, struct boot_info *out,
                const struct boot_warnings *warnings);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the parsers of kernel/boot/ tell what they do not like.  They are pure C and run before there is a console, so
- * the caller brings the place where a line of text goes: the kernel its log, a test a buffer.
+ * How the parsers of kernel/boot/ tell what they do not like.  They are pure C and run before there is a
+ * console, so the caller brings the place where a line of text goes: the kernel its log, a test a buffer.
  */
 #ifndef KERNEL_BOOT_WARNINGS_H
 #define KERNEL_BOOT_WARNINGS_H
@@ -18,9 +18,11 @@ struct boot_warnings {
 };
 
 /*
- * Formats a warning (printf.h) and hands it over; bytes that are not printable, as they may come from outside, become
+ * Formats a warning (printf.h) and hands it over; bytes that are not printable, as they may come from
+ * outside, become
  * '?'.  warnings may be NULL: nobody listens.
  */
-void boot_warn(const struct boot_warnings *warnings, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void boot_warn(const struct boot_warnings *warnings, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory maps as text.  Strict on purpose: what is not exactly a map is an error that names the line, because a map
- * that is silently read wrong would make every answer about it wrong.
+ * Memory maps as text.  Strict on purpose: what is not exactly a map is an error that names the line, because
+ * a map that is silently read wrong would make every answer about it wrong.
  */
 #define _GNU_SOURCE
 #include "map_text.h"
@@ -27,9 +27,7 @@ static unsigned digit_value(char c)
     return 255;
 }
 
-/*
- * Reads one number that ends at a blank or at the end; `what` names it in the message.  NULL, or what is wrong.
- */
+/* Reads one number, at most `most`, that ends at a blank or at the end.  NULL, or what is wrong. */
 static const char *read_number(const char **s, unsigned base, u64 most, u64 *value)
 {
     const char *at = skip_blanks(*s);
@@ -99,8 +97,8 @@ static bool make_room(struct map_text *text)
 }
 
 /* Reads one line of n_bytes; false with `error` filled. */
-static bool take_line(struct map_text *text, const char *line, size_t n_bytes, const char *name, unsigned number,
-                      char *error)
+static bool take_line(struct map_text *text, const char *line, size_t n_bytes, const char *name,
+                      unsigned number, char *error)
 {
     const char *start = skip_blanks(line), *part = "line", *wrong = NULL;
 
@@ -128,7 +126,7 @@ bool map_text_read(struct map_text *text, FILE *file, const char *name, char err
     unsigned number = 0;
     bool good = true;
 
-    *text = (struct map_text){ .map.stride_bytes = sizeof(struct memory_map_entry) };
+    *text = (struct map_text){.map.stride_bytes = sizeof(struct memory_map_entry)};
     while (good && (n_bytes = getline(&line, &line_room, file)) >= 0)
         good = take_line(text, line, (size_t)n_bytes, name, ++number, error);
     if (good && !feof(file)) {
@@ -146,5 +144,5 @@ void map_text_free(struct map_text *text)
 {
     free(text->entries);
     free(text->lines);
-    *text = (struct map_text){ 0 };
+    *text = (struct map_text){0};
 }

@@ -2,13 +2,13 @@
 /*
  * tessera-map FILE [-j]: what the kernel makes of a memory map, before anything is reserved.
  *
- * Reads the text form (map_text.h; FILE may be - for the standard input), prints the merged map and the usable ranges
- * in whole frames; with -j one line of JSON instead:
+ * Reads the text form (map_text.h; FILE may be - for the standard input), prints the merged map and the
+ * usable ranges in whole frames; with -j one line of JSON instead:
  *
  *      {"usable_bytes": N, "ranges": [[base, length], ...]}
  *
- * Warnings about odd entries go to the standard error.  Exit status 0, 1 for a map that cannot be read, 2 for a wrong
- * command line.
+ * Warnings about odd entries go to the standard error.  Exit status 0, 1 for a map that cannot be read, 2 for
+ * a wrong command line.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -46,7 +46,7 @@ static u64 warn_of_defects(const struct map_text *text, const char *name)
 /* A size in the largest unit that keeps the number at 1 or above. */
 static void print_human(u64 bytes)
 {
-    static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB", "PiB" };
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB"};
     double value = (double)bytes;
     unsigned unit = 0;
 
@@ -58,14 +58,14 @@ static void print_human(u64 bytes)
 static void print_text(const struct map_text *text, u64 n_ignored)
 {
     const struct memory_map *map = &text->map;
-    struct memory_range range = { 0 };
+    struct memory_range range = {0};
     u64 usable_bytes = memory_map_usable_bytes(map);
 
     printf("raw: %" PRIu64 " entries, %" PRIu64 " ignored\n", map->n_entries, n_ignored);
     printf("merged:\n");
     while (memory_map_next(map, range.end, &range))
-        printf("  0x%016" PRIx64 " - 0x%016" PRIx64 "  type %" PRIu32 ", %s\n", range.start, range.end, range.type,
-               memory_map_type_name(range.type));
+        printf("  0x%016" PRIx64 " - 0x%016" PRIx64 "  type %" PRIu32 ", %s\n", range.start, range.end,
+               range.type, memory_map_type_name(range.type));
     printf("usable, in whole frames:\n");
     range.end = 0;
     while (memory_map_next_usable(map, range.end, &range)) {
@@ -80,7 +80,7 @@ static void print_text(const struct map_text *text, u64 n_ignored)
 
 static void print_json(const struct memory_map *map)
 {
-    struct memory_range range = { 0 };
+    struct memory_range range = {0};
     const char *separator = "";
 
     printf("{\"usable_bytes\": %" PRIu64 ", \"ranges\": [", memory_map_usable_bytes(map));
@@ -93,7 +93,7 @@ static void print_json(const struct memory_map *map)
 
 static bool read_arguments(int n_words, char **words, struct arguments *arguments)
 {
-    *arguments = (struct arguments){ 0 };
+    *arguments = (struct arguments){0};
     for (int i = 1; i < n_words; i++) {
         if (strcmp(words[i], "-j") == 0)
             arguments->json = true;

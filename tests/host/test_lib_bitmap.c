@@ -6,12 +6,12 @@
 
 #include <lib/bitmap.h>
 
-#define N_BITS 300
-#define N_WORDS BITMAP_WORDS(N_BITS)
+#define N_BITS   300
+#define N_WORDS  BITMAP_WORDS(N_BITS)
 #define N_ROUNDS 20000
 
 struct model {
-    u64 words[N_WORDS + 2];     /* with a guard word on each side */
+    u64 words[N_WORDS + 2]; /* with a guard word on each side */
     bool bits[N_BITS];
 };
 
@@ -106,7 +106,8 @@ static void ask_randomly(struct model *model, u64 *state)
     assert_int_equal(bitmap_find_set(words, N_BITS, first), model_find(model, first, true));
     assert_int_equal(bitmap_find_clear(words, N_BITS, first), model_find(model, first, false));
     if (n_run > 0)
-        assert_int_equal(bitmap_find_clear_run(words, N_BITS, first, n_run), model_find_clear_run(model, first, n_run));
+        assert_int_equal(bitmap_find_clear_run(words, N_BITS, first, n_run),
+                         model_find_clear_run(model, first, n_run));
 }
 
 static void random_changes_and_searches_agree_with_the_model(void **unused)
@@ -127,7 +128,7 @@ static void random_changes_and_searches_agree_with_the_model(void **unused)
 
 static void empty_ranges_change_nothing_and_are_both_set_and_clear(void **unused)
 {
-    u64 words[2] = { 0x10, 0 };
+    u64 words[2] = {0x10, 0};
 
     (void)unused;
     bitmap_set_range(words, 64, 0);
@@ -141,7 +142,7 @@ static void empty_ranges_change_nothing_and_are_both_set_and_clear(void **unused
 
 static void searches_without_a_hit_give_the_number_of_bits(void **unused)
 {
-    u64 words[3] = { 0, 0, ~(u64)0 };
+    u64 words[3] = {0, 0, ~(u64)0};
 
     (void)unused;
     assert_int_equal(bitmap_find_set(words, 128, 0), 128);

@@ -21,10 +21,17 @@ static u64 random_word(u64 *state)
     u64 x = random_next(state);
 
     switch (random_below(state, 4)) {
-    case 0: x &= random_next(state); break;
-    case 1: x |= random_next(state); break;
-    case 2: x = (u64)1 << (x % 64); break;
-    default: break;
+    case 0:
+        x &= random_next(state);
+        break;
+    case 1:
+        x |= random_next(state);
+        break;
+    case 2:
+        x = (u64)1 << (x % 64);
+        break;
+    default:
+        break;
     }
     return x >> random_below(state, 64);
 }

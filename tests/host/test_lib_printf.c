@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of lib/printf.c: against the C library's snprintf where the two mean the same, and by hand where not. */
+/* Tests of lib/printf.c: against the C library's snprintf where both mean the same, by hand where not. */
 #include "cmocka_all.h"
 
 #include <limits.h>
@@ -15,11 +15,11 @@
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 #pragma GCC diagnostic ignored "-Wformat-security"
 
-#define assert_prints(expected, ...) \
-    do { \
-        char printed[128]; \
-        assert_int_equal(ksnprintf(printed, sizeof(printed), __VA_ARGS__), (int)strlen(expected)); \
-        assert_string_equal(printed, expected); \
+#define assert_prints(expected, ...)                                                                         \
+    do {                                                                                                     \
+        char printed[128];                                                                                   \
+        assert_int_equal(ksnprintf(printed, sizeof(printed), __VA_ARGS__), (int)strlen(expected));           \
+        assert_string_equal(printed, expected);                                                              \
     } while (0)
 
 /* A random conversion without its letter, "%-08.3l" say, in text. */
@@ -58,7 +58,7 @@ static void assert_same_number(const char *spec, const char *length, char letter
 
 static void numbers_print_as_the_c_library_prints_them(void **unused)
 {
-    static const char *const lengths[] = { "", "hh", "h", "l", "ll", "z" };
+    static const char *const lengths[] = {"", "hh", "h", "l", "ll", "z"};
     u64 state = 11;
     char spec[32];
 
@@ -153,7 +153,8 @@ static void output_is_cut_and_terminated_at_every_size(void **unused)
     (void)unused;
     for (size_t size = 0; size < sizeof(text); size++) {
         memset(text, '#', sizeof(text));
-        assert_int_equal(ksnprintf(text, size, "%-6s[%3d %#06x] %s", "left", 12, 255, "right"), (int)strlen(whole));
+        assert_int_equal(ksnprintf(text, size, "%-6s[%3d %#06x] %s", "left", 12, 255, "right"),
+                         (int)strlen(whole));
 
         size_t kept = size == 0 ? 0 : min_u64(size - 1, strlen(whole));
 

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of lib/string.c against the C library.  The file is compiled into this one with its names changed, so that
- * both stand side by side; blocks have guard bytes around them.
+ * Tests of lib/string.c against the C library.  The file is compiled into this one with its names changed, so
+ * that both stand side by side; blocks have guard bytes around them.
  */
 #include "cmocka_all.h"
 
 #include <string.h>
 
 #define STRING_UNDER_TEST
-#define memset our_memset
-#define memcpy our_memcpy
-#define memmove our_memmove
-#define memcmp our_memcmp
-#define strlen our_strlen
-#define strnlen our_strnlen
-#define strcmp our_strcmp
-#define strncmp our_strncmp
-#define strchr our_strchr
+#define memset   our_memset
+#define memcpy   our_memcpy
+#define memmove  our_memmove
+#define memcmp   our_memcmp
+#define strlen   our_strlen
+#define strnlen  our_strnlen
+#define strcmp   our_strcmp
+#define strncmp  our_strncmp
+#define strchr   our_strchr
 #define str_copy our_str_copy
 #include "../../lib/string.c"
 #undef memset

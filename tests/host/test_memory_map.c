@@ -2,8 +2,8 @@
 /*
  * Tests of mm/memory_map.c: by hand, against a model that decides byte by byte, and on maps of machines.
  *
- * The model looks at a window of 16 frames of the address space, at 0 or around 2^52.  For each byte it keeps how
- * strict the strictest entry over it is; what a walk gives must be exactly the runs of equal bytes.
+ * The model looks at a window of 16 frames of the address space, at 0 or around 2^52.  For each byte it keeps
+ * how strict the strictest entry over it is; what a walk gives must be exactly the runs of equal bytes.
  */
 #include "cmocka_all.h"
 
@@ -18,13 +18,16 @@
 
 #include "map_text.h"
 
-#define FRAME MEMORY_MAP_FRAME_BYTES
-#define N_MODEL_FRAMES 16
-#define WINDOW_BYTES (N_MODEL_FRAMES * FRAME)
+#define FRAME               MEMORY_MAP_FRAME_BYTES
+#define N_MODEL_FRAMES      16
+#define WINDOW_BYTES        (N_MODEL_FRAMES * FRAME)
 #define N_MODEL_ENTRIES_MAX 14
-#define N_MODEL_ROUNDS 1500
+#define N_MODEL_ROUNDS      1500
 
-#define MAP_OF(array) { .entries = (array), .n_entries = ARRAY_LENGTH(array), .stride_bytes = sizeof((array)[0]) }
+#define MAP_OF(array)                                                                                        \
+    {                                                                                                        \
+        .entries = (array), .n_entries = ARRAY_LENGTH(array), .stride_bytes = sizeof((array)[0])             \
+    }
 
 static void assert_range(const struct memory_map *map, u64 from, u64 start, u64 end, u32 type)
 {
@@ -55,7 +58,7 @@ static void assert_usable_end(const struct memory_map *map, u64 from)
 
 static void an_empty_map_has_nothing(void **unused)
 {
-    struct memory_map map = { .stride_bytes = 24 };
+    struct memory_map map = {.stride_bytes = 24};
     struct memory_range range;
 
     (void)unused;
@@ -72,7 +75,7 @@ static void an_empty_map_has_nothing(void **unused)
  */
 static void the_stricter_type_cuts_a_hole(void **unused)
 {
-    const struct memory_map_entry entries[] = { { 0x1000, 0x9000, 1 }, { 0x4000, 0x2000, 2 } };
+    const struct memory_map_entry entries[] = {{0x1000, 0x9000, 1}, {0x4000, 0x2000, 2}};
     struct memory_map map = MAP_OF(entries);
 
     (void)unused;
@@ -89,14 +92,14 @@ static void the_stricter_type_cuts_a_hole(void **unused)
 /* Every type lies over all weaker ones, each beginning 0x1000 before the next stricter. */
 static void types_are_ranked_as_documented(void **unused)
 {
-    static const u32 ascending[] = { 1, 7, 3, 4, 0, 2, 6, 20, 0xffffffff, 5 };
+    static const u32 ascending[] = {1, 7, 3, 4, 0, 2, 6, 20, 0xffffffff, 5};
     struct memory_map_entry entries[ARRAY_LENGTH(ascending)];
     struct memory_map map = MAP_OF(entries);
 
     (void)unused;
     for (u64 i = 0; i < ARRAY_LENGTH(ascending); i++)
         entries[(i * 3) % ARRAY_LENGTH(ascending)] =
-            (struct memory_map_entry){ i * 0x1000, 0x20000 - i * 0x1000, ascending[i] };
+            (struct memory_map_entry){i * 0x1000, 0x20000 - i * 0x1000, ascending[i]};
     for (u64 i = 0; i + 1 < ARRAY_LENGTH(ascending); i++)
         assert_range(&map, i * 0x1000, i * 0x1000, (i + 1) * 0x1000, ascending[i]);
 }
@@ -104,7 +107,7 @@ static void types_are_ranked_as_documented(void **unused)
 static void neighbours_of_one_type_merge_in_any_order(void **unused)
 {
     const struct memory_map_entry entries[] = {
-        { 0x3000, 0x1000, 1 }, { 0x1000, 0x1000, 1 }, { 0x2000, 0x1000, 1 }, { 0x0, 0x1000, 1 }, { 0x3800, 0x1800, 1 },
+        {0x3000, 0x1000, 1}, {0x1000, 0x1000, 1}, {0x2000, 0x1000, 1}, {0x0, 0x1000, 1}, {0x3800, 0x1800, 1},
     };
     struct memory_map map = MAP_OF(entries);
 
@@ -116,7 +119,7 @@ static void neighbours_of_one_type_merge_in_any_order(void **unused)
 
 static void usable_memory_is_rounded_inward_to_frames(void **unused)
 {
-    const struct memory_map_entry entries[] = { { 0x800, 0x2000, 1 }, { 0x3000, 0xfff, 1 }, { 0x5000, 0x9fc00, 1 } };
+    const struct memory_map_entry entries[] = {{0x800, 0x2000, 1}, {0x3000, 0xfff, 1}, {0x5000, 0x9fc00, 1}};
     struct memory_map map = MAP_OF(entries);
 
     (void)unused;
@@ -127,7 +130,7 @@ static void usable_memory_is_rounded_inward_to_frames(void **unused)
 
 static void one_byte_of_another_type_spoils_its_frame(void **unused)
 {
-    const struct memory_map_entry entries[] = { { 0, 0x4000, 1 }, { 0x1fff, 1, 7 } };
+    const struct memory_map_entry entries[] = {{0, 0x4000, 1}, {0x1fff, 1, 7}};
     struct memory_map map = MAP_OF(entries);
 
     (void)unused;
@@ -138,12 +141,8 @@ static void one_byte_of_another_type_spoils_its_frame(void **unused)
 static void empty_and_wrapping_entries_are_defects_and_count_for_nothing(void **unused)
 {
     const struct memory_map_entry entries[] = {
-        { 0x0, 0x10000, 1 },
-        { 0x2000, 0, 2 },
-        { 0x3000, ~(u64)0 - 0x3000 + 2, 2 },    /* one byte past 2^64 */
-        { 0, 0, 2 },
-        { ~(u64)0, ~(u64)0, 5 },
-        { ~(u64)0, 0, 1 },
+        {0x0, 0x10000, 1}, {0x2000, 0, 2},        {0x3000, ~(u64)0 - 0x3000 + 2, 2}, /* one byte past 2^64 */
+        {0, 0, 2},         {~(u64)0, ~(u64)0, 5}, {~(u64)0, 0, 1},
     };
     struct memory_map map = MAP_OF(entries);
 
@@ -160,7 +159,7 @@ static void empty_and_wrapping_entries_are_defects_and_count_for_nothing(void **
 
 static void an_entry_that_ends_exactly_at_2_to_the_64_counts(void **unused)
 {
-    const struct memory_map_entry entries[] = { { 0, 0x10000, 1 }, { 0x4000, ~(u64)0 - 0x4000 + 1, 2 } };
+    const struct memory_map_entry entries[] = {{0, 0x10000, 1}, {0x4000, ~(u64)0 - 0x4000 + 1, 2}};
     struct memory_map map = MAP_OF(entries);
 
     (void)unused;
@@ -171,7 +170,7 @@ static void an_entry_that_ends_exactly_at_2_to_the_64_counts(void **unused)
 
 static void the_whole_address_space_may_be_one_entry(void **unused)
 {
-    const struct memory_map_entry entries[] = { { 0, ~(u64)0, 1 } };
+    const struct memory_map_entry entries[] = {{0, ~(u64)0, 1}};
     struct memory_map map = MAP_OF(entries);
 
     (void)unused;
@@ -183,7 +182,9 @@ static void the_whole_address_space_may_be_one_entry(void **unused)
 static void addresses_from_2_to_the_52_do_not_count(void **unused)
 {
     const struct memory_map_entry entries[] = {
-        { MEMORY_MAP_END - 0x2000, 0x4000, 1 }, { MEMORY_MAP_END, 0x1000, 1 }, { MEMORY_MAP_END - 0x1000, 0x10000, 3 },
+        {MEMORY_MAP_END - 0x2000, 0x4000, 1},
+        {MEMORY_MAP_END, 0x1000, 1},
+        {MEMORY_MAP_END - 0x1000, 0x10000, 3},
     };
     struct memory_map map = MAP_OF(entries);
 
@@ -199,12 +200,12 @@ static void addresses_from_2_to_the_52_do_not_count(void **unused)
 static void entries_may_lie_at_any_stride_and_alignment(void **unused)
 {
     u8 raw[3 * 41 + 1];
-    struct memory_map map = { .entries = raw + 1, .n_entries = 3, .stride_bytes = 41 };
+    struct memory_map map = {.entries = raw + 1, .n_entries = 3, .stride_bytes = 41};
 
     (void)unused;
     memset(raw, 0xff, sizeof(raw));
     for (u64 i = 0; i < 3; i++) {
-        struct memory_map_entry entry = { i * 0x2000, 0x1000, 1 };
+        struct memory_map_entry entry = {i * 0x2000, 0x1000, 1};
 
         memcpy(raw + 1 + i * 41, &entry, 20);
     }
@@ -215,7 +216,7 @@ static void entries_may_lie_at_any_stride_and_alignment(void **unused)
 
 static void questions_about_ranges_look_at_whole_frames(void **unused)
 {
-    const struct memory_map_entry entries[] = { { 0x1000, 0x3000, 1 }, { 0x5000, 0x1800, 1 } };
+    const struct memory_map_entry entries[] = {{0x1000, 0x3000, 1}, {0x5000, 0x1800, 1}};
     struct memory_map map = MAP_OF(entries);
 
     (void)unused;
@@ -236,7 +237,7 @@ static void questions_about_ranges_look_at_whole_frames(void **unused)
 
 static void a_limit_keeps_the_first_bytes_of_memory(void **unused)
 {
-    const struct memory_map_entry entries[] = { { 0x10000, 0x4000, 1 }, { 0x1000, 0x2000, 1 } };
+    const struct memory_map_entry entries[] = {{0x10000, 0x4000, 1}, {0x1000, 0x2000, 1}};
     struct memory_map map = MAP_OF(entries);
 
     (void)unused;
@@ -267,7 +268,7 @@ struct model {
 };
 
 /* Types from the weakest to the strictest; the rank of a byte is the index here plus one. */
-static const u32 model_types[] = { 1, 7, 3, 4, 0, 2, 6, 0x80000000, 5 };
+static const u32 model_types[] = {1, 7, 3, 4, 0, 2, 6, 0x80000000, 5};
 
 static void model_cover(struct model *model, struct memory_map_entry entry, u8 rank)
 {
@@ -287,9 +288,12 @@ static u64 random_address(const struct model *model, u64 *state)
     u64 address = model->origin + random_below(state, N_MODEL_FRAMES) * FRAME;
 
     switch (random_below(state, 4)) {
-    case 0: return address + random_below(state, FRAME);
-    case 1: return address + random_below(state, 3) - 1;
-    default: return address;
+    case 0:
+        return address + random_below(state, FRAME);
+    case 1:
+        return address + random_below(state, 3) - 1;
+    default:
+        return address;
     }
 }
 
@@ -299,7 +303,7 @@ static void model_fill(struct model *model, u64 *state)
 
     model->origin = random_below(state, 3) == 0 ? MEMORY_MAP_END - WINDOW_BYTES / 2 : 0;
     memset(model->rank, 0, sizeof(model->rank));
-    model->map = (struct memory_map){ .entries = model->entries, .stride_bytes = sizeof(model->entries[0]) };
+    model->map = (struct memory_map){.entries = model->entries, .stride_bytes = sizeof(model->entries[0])};
     model->map.n_entries = random_below(state, N_MODEL_ENTRIES_MAX + 1);
     for (u64 i = 0; i < model->map.n_entries; i++) {
         u64 a = random_address(model, state), b = random_address(model, state);
@@ -312,14 +316,14 @@ static void model_fill(struct model *model, u64 *state)
             a = b;
             b = swap;
         }
-        model->entries[i] = (struct memory_map_entry){ a, b - a, model_types[kind] };
+        model->entries[i] = (struct memory_map_entry){a, b - a, model_types[kind]};
         model_cover(model, model->entries[i], (u8)(kind + 1));
     }
 }
 
 static void model_check_merged(struct model *model)
 {
-    struct memory_range range = { 0 };
+    struct memory_range range = {0};
     u64 at = 0;
 
     while (memory_map_next(&model->map, model->origin + at, &range)) {
@@ -350,19 +354,22 @@ static bool model_frame_is_usable(const struct model *model, u64 frame)
 
 static void model_check_usable(struct model *model)
 {
-    struct memory_range range = { .end = model->origin };
-    bool usable[N_MODEL_FRAMES + 1] = { false };
+    struct memory_range range = {.end = model->origin};
+    bool usable[N_MODEL_FRAMES + 1] = {false};
     u64 last_end = 0, n_usable = 0, n_in_runs = 0;
 
     for (u64 i = 0; i < N_MODEL_FRAMES; i++) {
         usable[i] = model_frame_is_usable(model, i);
         n_usable += usable[i];
     }
-    while (memory_map_next_usable(&model->map, range.end, &range) && range.start < model->origin + WINDOW_BYTES) {
-        assert_true(is_aligned(range.start, FRAME) && is_aligned(range.end, FRAME) && range.start < range.end);
+    while (memory_map_next_usable(&model->map, range.end, &range) &&
+           range.start < model->origin + WINDOW_BYTES) {
+        assert_true(is_aligned(range.start, FRAME) && is_aligned(range.end, FRAME) &&
+                    range.start < range.end);
         assert_true(last_end == 0 || range.start > last_end);
         last_end = range.end;
-        for (u64 at = range.start; at < min_u64(range.end, model->origin + WINDOW_BYTES); at += FRAME, n_in_runs++)
+        for (u64 at = range.start; at < min_u64(range.end, model->origin + WINDOW_BYTES);
+             at += FRAME, n_in_runs++)
             assert_true(usable[(at - model->origin) / FRAME]);
     }
     assert_int_equal(n_in_runs, n_usable);
@@ -419,8 +426,8 @@ static void thousands_of_shuffled_entries_take_less_than_seconds(void **unused)
 {
     enum { N = 3000 };
     struct memory_map_entry *entries = test_malloc(N * sizeof(*entries));
-    struct memory_map map = { .entries = entries, .n_entries = N, .stride_bytes = sizeof(*entries) };
-    struct memory_range range = { 0 };
+    struct memory_map map = {.entries = entries, .n_entries = N, .stride_bytes = sizeof(*entries)};
+    struct memory_range range = {0};
     u64 state = 5, n_ranges = 0;
     clock_t start = clock();
 
@@ -429,7 +436,7 @@ static void thousands_of_shuffled_entries_take_less_than_seconds(void **unused)
         u64 other = random_below(&state, i + 1);
 
         entries[i] = entries[other];
-        entries[other] = (struct memory_map_entry){ i * FRAME, FRAME, i % 2 == 0 ? 1 : 2 };
+        entries[other] = (struct memory_map_entry){i * FRAME, FRAME, i % 2 == 0 ? 1 : 2};
     }
     while (memory_map_next(&map, range.end, &range))
         n_ranges++;
@@ -439,7 +446,7 @@ static void thousands_of_shuffled_entries_take_less_than_seconds(void **unused)
     test_free(entries);
 }
 
-/* The number that stands before " bytes" and last before "in whole frames" in a "# usable:" line; false: none. */
+/* The bytes "in whole frames" of the "# usable:" line; false when there is no such line. */
 static bool read_expected(FILE *file, u64 *bytes)
 {
     char line[512];
@@ -537,19 +544,19 @@ static void a_malformed_line_is_named_with_its_file_and_number(void **unused)
     static const struct {
         const char *content, *error;
     } cases[] = {
-        { "# c\n\n0x0 0x1000 1\n", "" },
-        { "  0X0\t0xAbC 4294967295 \r\n0x1 0xffffffffffffffff 0", "" },
-        { "0x0 0x1000 1\n0x1000 0x1000\n", "m:2: type is missing" },
-        { "0x0\n", "m:1: length is missing" },
-        { "1000 0x1000 1\n", "m:1: base does not begin with 0x" },
-        { "0x 0x1000 1\n", "m:1: base is not a number" },
-        { "0x0 0x10g0 1\n", "m:1: length is not a number" },
-        { "0x0 0x1000 0x1\n", "m:1: type is not a number" },
-        { "0x0 0x1000 -1\n", "m:1: type is not a number" },
-        { "0x0 0x1000 4294967296\n", "m:1: type is too large" },
-        { "0x10000000000000000 0x1 1\n", "m:1: base is too large" },
-        { "0x0 0x1000 1 2\n", "m:1: end of the line is not where it should be: more than three numbers" },
-        { "hello\n", "m:1: base does not begin with 0x" },
+        {"# c\n\n0x0 0x1000 1\n", ""},
+        {"  0X0\t0xAbC 4294967295 \r\n0x1 0xffffffffffffffff 0", ""},
+        {"0x0 0x1000 1\n0x1000 0x1000\n", "m:2: type is missing"},
+        {"0x0\n", "m:1: length is missing"},
+        {"1000 0x1000 1\n", "m:1: base does not begin with 0x"},
+        {"0x 0x1000 1\n", "m:1: base is not a number"},
+        {"0x0 0x10g0 1\n", "m:1: length is not a number"},
+        {"0x0 0x1000 0x1\n", "m:1: type is not a number"},
+        {"0x0 0x1000 -1\n", "m:1: type is not a number"},
+        {"0x0 0x1000 4294967296\n", "m:1: type is too large"},
+        {"0x10000000000000000 0x1 1\n", "m:1: base is too large"},
+        {"0x0 0x1000 1 2\n", "m:1: end of the line is not where it should be: more than three numbers"},
+        {"hello\n", "m:1: base does not begin with 0x"},
     };
 
     (void)unused;

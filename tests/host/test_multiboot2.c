@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of kernel/boot/multiboot2.c.  Information is put together tag by tag in a builder, copied to a block of exactly
- * its size, so that a sanitizer sees every byte read outside, and parsed from there.
+ * Tests of kernel/boot/multiboot2.c.  Information is put together tag by tag in a builder, copied to a block
+ * of exactly its size, so that a sanitizer sees every byte read outside, and parsed from there.
  */
 #include "cmocka_all.h"
 
@@ -212,7 +212,7 @@ static void map_entries_may_be_longer_but_not_shorter_or_odd(void **unused)
     static const struct {
         u32 stride;
         bool good;
-    } cases[] = { { 24, true }, { 32, true }, { 40, true }, { 0, false }, { 20, false }, { 28, false }, { 8, false } };
+    } cases[] = {{24, true}, {32, true}, {40, true}, {0, false}, {20, false}, {28, false}, {8, false}};
 
     (void)unused;
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
@@ -267,18 +267,18 @@ static void screens_that_make_no_sense_are_refused_with_a_warning(void **unused)
         u32 pitch, width, height;
         u8 bits;
     } cases[] = {
-        { 0, 0xa0000, 80, 640, 480, 1 },            /* indexed */
-        { 3, 0xfd000000, 4096, 1024, 768, 32 },     /* unknown */
-        { 1, 0, 4096, 1024, 768, 32 },              /* nowhere */
-        { 1, 0xfd000000, 4095, 1024, 768, 32 },     /* lines that overlap */
-        { 1, 0xfd000000, 4096, 0, 768, 32 },
-        { 1, 0xfd000000, 4096, 1024, 0, 32 },
-        { 1, 0xfd000000, 4096, 1024, 768, 8 },
-        { 1, 0xfd000000, 4096, 1024, 768, 16 },     /* red at 16 does not fit */
-        { 1, 0xfd000000, 0xffffffff, 0x40000001, 768, 32 },
-        { 1, 0xffffffffff000000, 4096, 1024, 768, 32 },
-        { 2, 0xb8000, 160, 81, 25, 16 },
-        { 2, 0xb8000, 160, 80, 0, 16 },
+        {0, 0xa0000, 80, 640, 480, 1},        /* indexed */
+        {3, 0xfd000000, 4096, 1024, 768, 32}, /* unknown */
+        {1, 0, 4096, 1024, 768, 32},          /* nowhere */
+        {1, 0xfd000000, 4095, 1024, 768, 32}, /* lines that overlap */
+        {1, 0xfd000000, 4096, 0, 768, 32},
+        {1, 0xfd000000, 4096, 1024, 0, 32},
+        {1, 0xfd000000, 4096, 1024, 768, 8},
+        {1, 0xfd000000, 4096, 1024, 768, 16}, /* red at 16 does not fit */
+        {1, 0xfd000000, 0xffffffff, 0x40000001, 768, 32},
+        {1, 0xffffffffff000000, 4096, 1024, 768, 32},
+        {2, 0xb8000, 160, 81, 25, 16},
+        {2, 0xb8000, 160, 80, 0, 16},
     };
 
     (void)unused;
@@ -288,7 +288,8 @@ static void screens_that_make_no_sense_are_refused_with_a_warning(void **unused)
 
         start(&b);
         put_map(&b, 24);
-        put_screen(&b, cases[i].type, cases[i].phys, cases[i].pitch, cases[i].width, cases[i].height, cases[i].bits);
+        put_screen(&b, cases[i].type, cases[i].phys, cases[i].pitch, cases[i].width, cases[i].height,
+                   cases[i].bits);
         assert_true(finish(&b, &info));
         assert_int_equal(info.framebuffer.kind, BOOT_SCREEN_NONE);
         assert_int_equal(said.n_warnings, 1);
@@ -341,10 +342,10 @@ static void sections_loaded_beside_the_image_are_recorded(void **unused)
     put32(&b, 64);
     put32(&b, 0);
     put_section(&b, 0, 0, 0, 0);
-    put_section(&b, 1, 2, 0x100000, 0x1000);        /* allocated: the image */
-    put_section(&b, 8, 0, 0x180000, 0x1000);        /* without contents */
-    put_section(&b, 2, 0, 0x200000, 0x800);         /* symbols */
-    put_section(&b, 3, 0, 0x200800, 0x900);         /* their names, right behind */
+    put_section(&b, 1, 2, 0x100000, 0x1000); /* allocated: the image */
+    put_section(&b, 8, 0, 0x180000, 0x1000); /* without contents */
+    put_section(&b, 2, 0, 0x200000, 0x800);  /* symbols */
+    put_section(&b, 3, 0, 0x200800, 0x900);  /* their names, right behind */
     put_section(&b, 1, 0, 0x300000, 0x10);
     put_section(&b, 1, 0, 0xffffffff80000000, 0x10);
     close_tag(&b);
@@ -378,15 +379,15 @@ static void more_sections_than_there_is_room_for_are_all_covered(void **unused)
         bool covered = false;
 
         for (u32 k = 0; k < info.n_sections; k++)
-            covered = covered || (info.sections[k].start <= 0x1000000 + i * 0x10000
-                                  && info.sections[k].end >= 0x1000000 + i * 0x10000 + 0x100);
+            covered = covered || (info.sections[k].start <= 0x1000000 + i * 0x10000 &&
+                                  info.sections[k].end >= 0x1000000 + i * 0x10000 + 0x100);
         assert_true(covered);
     }
 }
 
 static void a_section_count_that_lies_is_refused(void **unused)
 {
-    static const u32 counts[][2] = { { 2, 64 }, { 0xffffffff, 64 }, { 1, 0 }, { 1, 40 }, { 0x04000000, 64 } };
+    static const u32 counts[][2] = {{2, 64}, {0xffffffff, 64}, {1, 0}, {1, 40}, {0x04000000, 64}};
 
     (void)unused;
     for (size_t i = 0; i < ARRAY_LENGTH(counts); i++) {
@@ -467,7 +468,7 @@ static void a_text_without_its_zero_ends_with_its_tag(void **unused)
 
 static void a_tag_size_that_lies_ends_the_walk_with_a_warning(void **unused)
 {
-    static const u32 sizes[] = { 0, 1, 7, 0x1000, 0x7fffffff, 0xfffffff9, 0xffffffff };
+    static const u32 sizes[] = {0, 1, 7, 0x1000, 0x7fffffff, 0xfffffff9, 0xffffffff};
 
     (void)unused;
     for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
@@ -528,8 +529,9 @@ static void assert_sane(const struct boot_info *info, size_t n_bytes)
     assert_true(info->n_modules <= BOOT_N_MODULES && info->n_sections <= ARRAY_LENGTH(info->sections));
     assert_true(info->info_bytes <= n_bytes);
     if (info->n_map_entries != 0)
-        assert_true(info->map_phys >= INFO_PHYS
-                    && info->map_phys + (u64)info->n_map_entries * info->map_stride_bytes <= INFO_PHYS + n_bytes);
+        assert_true(info->map_phys >= INFO_PHYS &&
+                    info->map_phys + (u64)info->n_map_entries * info->map_stride_bytes <=
+                        INFO_PHYS + n_bytes);
     for (u32 i = 0; i < info->n_modules; i++) {
         assert_true(info->modules[i].start <= info->modules[i].end);
         assert_non_null(memchr(info->modules[i].name, '\0', BOOT_MODULE_NAME_BYTES));
@@ -561,7 +563,7 @@ static void put_one_of_everything(struct builder *b)
 
 static void damaged_information_is_survived(void **unused)
 {
-    static const u8 evil[] = { 0, 1, 7, 8, 0x7f, 0x80, 0xff };
+    static const u8 evil[] = {0, 1, 7, 8, 0x7f, 0x80, 0xff};
     struct builder whole, b;
     struct boot_info info;
     u64 state = 4711;
@@ -569,7 +571,8 @@ static void damaged_information_is_survived(void **unused)
     (void)unused;
     put_one_of_everything(&whole);
     for (int round = 0; round < 20000; round++) {
-        size_t n_bytes = random_below(&state, 4) == 0 ? random_below(&state, whole.n_bytes + 1) : whole.n_bytes;
+        size_t n_bytes =
+            random_below(&state, 4) == 0 ? random_below(&state, whole.n_bytes + 1) : whole.n_bytes;
 
         b = whole;
         for (u64 n = random_below(&state, 6); n > 0; n--)

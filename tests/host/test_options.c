@@ -55,8 +55,9 @@ static void an_empty_line_gives_the_defaults(void **unused)
 
 static void every_option_is_understood(void **unused)
 {
-    struct options options = parse("console=serial panic=exit zone_dma=32M direct_map=2G mem=6g mm.onbug=panic "
-                                   "mm.debug=on safe autorun=check");
+    struct options options =
+        parse("console=serial panic=exit zone_dma=32M direct_map=2G mem=6g mm.onbug=panic "
+              "mm.debug=on safe autorun=check");
 
     (void)unused;
     assert_int_equal(options.console, CONSOLE_SERIAL);
@@ -201,8 +202,12 @@ static void warnings_contain_only_printable_bytes_and_may_go_nowhere(void **unus
 static void random_lines_are_survived(void **unused)
 {
     static const char *const pieces[] = {
-        "autorun=", "console=", "mem=", "zone_dma=", "direct_map=", "panic=", "mm.onbug=", "safe", "\"", "\\", "'", " ",
-        "=", "both", "0x", "99999999999999999999", "K", "T", "\t", "\xff", "\x01",
+        "autorun=",    "console=", "mem=",      "zone_dma=",
+        "direct_map=", "panic=",   "mm.onbug=", "safe",
+        "\"",          "\\",       "'",         " ",
+        "=",           "both",     "0x",        "99999999999999999999",
+        "K",           "T",        "\t",        "\xff",
+        "\x01",
     };
     struct options *options = test_malloc(sizeof(*options));
     u64 state = 77;

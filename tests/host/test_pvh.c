@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of kernel/boot/pvh.c, over a small physical memory of which only [RAM_START, RAM_START + RAM_BYTES) is there. */
+/* Tests of kernel/boot/pvh.c, over a small physical memory with nothing before and behind it. */
 #include "cmocka_all.h"
 
 #include <stdlib.h>
@@ -13,15 +13,15 @@
 #define RAM_START 0x1000
 #define RAM_BYTES 8192
 
-#define INFO_PHYS 0x1000
-#define LINE_PHYS 0x1100
+#define INFO_PHYS    0x1000
+#define LINE_PHYS    0x1100
 #define MODULES_PHYS 0x1400
-#define NAME_PHYS 0x1700
-#define MAP_PHYS 0x1800
+#define NAME_PHYS    0x1700
+#define MAP_PHYS     0x1800
 
 static struct warning_log said;
 
-/* The memory; every read is handed out in a block of its own size, so that a sanitizer sees reads beyond it. */
+/* The memory; every read is given in a block of its own size, so that a sanitizer sees what is beyond. */
 struct machine {
     u8 ram[RAM_BYTES];
     u8 *block;
@@ -81,7 +81,7 @@ static void machine_init(struct machine *machine)
 static bool parse(struct machine *machine, struct boot_info *out)
 {
     struct boot_warnings warnings = warning_log_start(&said);
-    struct boot_reader reader = { machine_at, machine };
+    struct boot_reader reader = {machine_at, machine};
 
     memset(out, 0x5a, sizeof(*out));
 
@@ -137,7 +137,7 @@ static void a_wrong_magic_or_unreadable_information_is_refused(void **unused)
 {
     struct machine machine;
     struct boot_info info;
-    struct boot_reader reader = { machine_at, &machine };
+    struct boot_reader reader = {machine_at, &machine};
 
     (void)unused;
     machine_init(&machine);
@@ -233,7 +233,7 @@ static void modules_that_make_no_sense_are_told(void **unused)
 
 static void damaged_information_is_survived(void **unused)
 {
-    static const u8 evil[] = { 0, 1, 0x10, 0x1f, 0x20, 0x7f, 0x80, 0xff };
+    static const u8 evil[] = {0, 1, 0x10, 0x1f, 0x20, 0x7f, 0x80, 0xff};
     struct machine machine;
     struct boot_info info;
     u64 state = 31337;
@@ -244,7 +244,8 @@ static void damaged_information_is_survived(void **unused)
         for (u64 n = random_below(&state, 6); n > 0; n--)
             machine.ram[4 + random_below(&state, 52)] = evil[random_below(&state, sizeof(evil))];
         for (u64 n = random_below(&state, 3); n > 0; n--)
-            machine.ram[MODULES_PHYS - RAM_START + random_below(&state, 64)] = evil[random_below(&state, sizeof(evil))];
+            machine.ram[MODULES_PHYS - RAM_START + random_below(&state, 64)] =
+                evil[random_below(&state, sizeof(evil))];
 
         bool good = parse(&machine, &info);
 

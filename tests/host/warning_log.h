@@ -26,7 +26,7 @@ static inline struct boot_warnings warning_log_start(struct warning_log *log)
 {
     log->text[0] = '\0';
     log->n_warnings = 0;
-    return (struct boot_warnings){ warning_log_say, log };
+    return (struct boot_warnings){warning_log_say, log};
 }
 
 #endif
