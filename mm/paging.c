@@ -145,6 +145,8 @@ static int map_locked(phys_t given, const struct paging_request *request)
     phys_t top = top_for_range(given, request->start, request->end);
     int result = phys_is_none(top) ? -EFAULT : paging_map(top, request);
 
+    if (result == 0)
+        paging_fill_spares();
     platform_unlock(&mm.paging.lock, saved);
     return result;
 }
@@ -261,10 +263,15 @@ phys_t paging_kernel_top(void)
     return mm.paging.kernel_top;
 }
 
+/*
+ * May be called from inside an allocation, which may be one for a table, with the lock held already.  Whoever
+ * holds it fills the spares himself on his way out.
+ */
 void paging_shrink(void)
 {
+    if (__atomic_load_n(&mm.paging.lock.taken, __ATOMIC_RELAXED) != 0)
+        return;
     ul saved = platform_lock(&mm.paging.lock);
-
     paging_fill_spares();
     platform_unlock(&mm.paging.lock, saved);
 }

@@ -84,17 +84,24 @@ static enum paging_go check_entries(struct paging_place *place, void *context)
     return PAGING_NEXT;
 }
 
+static void fill_spares_of(unsigned level)
+{
+    struct paging_spares *spares = &mm.paging.spares[level - 1];
+
+    while (spares->n < PAGING_N_SPARE) {
+        phys_t table = table_frame_alloc(level);
+        if (phys_is_none(table))
+            return;
+        spares->frame[spares->n++] = table;
+    }
+}
+
 void paging_fill_spares(void)
 {
-    for (unsigned level = 1; level <= 2; level++) {
-        struct paging_spares *spares = &mm.paging.spares[level - 1];
-        while (spares->n < PAGING_N_SPARE) {
-            phys_t table = table_frame_alloc(level);
-            if (phys_is_none(table))
-                return;
-            spares->frame[spares->n++] = table;
-        }
-    }
+    if (!mm.paging.adopted)
+        return;
+    fill_spares_of(1);
+    fill_spares_of(2);
 }
 
 static bool spares_suffice(const struct paging_need *need)
