@@ -6,6 +6,7 @@ A rule is a function whose docstring is its sentence and that yields `place: wha
 """
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -25,9 +26,10 @@ SOURCE_ENDINGS = (".c", ".h", ".asm", ".inc", ".ld", ".py", ".sh", ".cfg", "CMak
 
 def source_files():
     """Every file of the tree that people write, as paths from the top: git's, or (without git) all but build/."""
-    listing = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True)
-    if listing.returncode == 0 and listing.stdout:
-        return sorted(path for path in set(listing.stdout.splitlines()) if os.path.isfile(path))
+    if shutil.which("git") and os.path.exists(".git"):
+        command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+        listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return sorted(path for path in set(listing.splitlines()) if os.path.isfile(path))
     found = []
     for folder, folders, names in os.walk("."):
         folders[:] = [name for name in folders if name not in (".git", "build", "__pycache__")]
