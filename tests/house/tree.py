@@ -25,11 +25,12 @@ SOURCE_ENDINGS = (".c", ".h", ".asm", ".inc", ".ld", ".py", ".sh", ".cfg", "CMak
 
 
 def source_files():
-    """Every file of the tree that people write, as paths from the top: git's, or (without git) all but build/."""
-    if shutil.which("git") and os.path.exists(".git"):
+    """Every file of the tree that people write, as paths from the top: git's, or else all but build/."""
+    if shutil.which("git"):
         command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-        listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        return sorted(path for path in set(listing.splitlines()) if os.path.isfile(path))
+        listing = subprocess.run(command, capture_output=True, text=True)
+        if listing.returncode == 0:     # else this is no checkout, or somebody else's
+            return sorted(path for path in set(listing.stdout.splitlines()) if os.path.isfile(path))
     found = []
     for folder, folders, names in os.walk("."):
         folders[:] = [name for name in folders if name not in (".git", "build", "__pycache__")]
