@@ -12,6 +12,8 @@
 #include <mm/inspect.h>
 #include <mm/mm.h>
 
+#define MAX_PAGES 63 /* of one call of alloc_pages */
+
 /* A zone's name, or the bits themselves, so that wrong ones can be tried. */
 static bool zone_argument(const struct call *call, unsigned i, unsigned *zone)
 {
@@ -65,6 +67,15 @@ static bool attributes_argument(const struct call *call, unsigned i, ul *attribu
     return true;
 }
 
+static bool alloc_failed(const struct call *call, unsigned zone, int n_pages)
+{
+    if (zone != ZONE_DMA && zone != ZONE_NORMAL && zone != ZONE_UNMAPPED_IN_PGT)
+        return out_error("alloc_pages: zone %s is none of dma (1), normal (2), unmapped (4)", call->argument[0]);
+    if (n_pages < 1 || n_pages > MAX_PAGES)
+        return out_error("alloc_pages: %d pages are not 1 to %d", n_pages, MAX_PAGES);
+    return out_error("alloc_pages: no room for %d contiguous pages in zone %s", n_pages, call->argument[0]);
+}
+
 static bool run_alloc_pages(struct call *call)
 {
     unsigned zone = 0;
@@ -75,7 +86,7 @@ static bool run_alloc_pages(struct call *call)
         return false;
     struct Page *page = alloc_pages(zone, n_pages, attributes);
     if (!page)
-        return out_error("alloc_pages: no %s pages in zone %s", call->argument[1], call->argument[0]);
+        return alloc_failed(call, zone, n_pages);
     results_add(page->addr_phys, RESULT_PAGES, (unsigned)n_pages);
     out("0x%lx %d\n", page->addr_phys, n_pages);
     return true;
@@ -125,13 +136,13 @@ static bool run_page(struct call *call)
 
 const struct command commands_frames[] = {
     {.name = "alloc_pages", .usage = "alloc_pages ZONE NUM [FLAG...]",
-     .summary = "take NUM contiguous pages of 2 MiB; prints their physical address and NUM",
+     .summary = "take NUM contiguous 2 MiB pages; prints 0xPHYS NUM",
      .example = "alloc_pages normal 4 shared\nfree_pages $$ 4",
      .trouble = "NUM outside 1..63, a zone that is not one of the three, no room: an error, and nothing is taken",
      .run = run_alloc_pages, .n_min = 2, .n_max = COMMAND_ANY_NUMBER,
      .kinds = {ARGUMENT_ZONE, ARGUMENT_NONE, ARGUMENT_PAGE_FLAG}},
     {.name = "free_pages", .usage = "free_pages PHYS NUM",
-     .summary = "give NUM pages back, from the one at physical address PHYS on",
+     .summary = "give NUM pages back, from physical address PHYS on",
      .example = "free_pages $1 1",
      .trouble = "pages that alloc_pages did not give, or that are free already: reported, and nothing changes",
      .run = run_free_pages, .n_min = 2, .n_max = 2, .kinds = {ARGUMENT_ADDRESS, ARGUMENT_NONE}},

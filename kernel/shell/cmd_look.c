@@ -302,7 +302,7 @@ const struct command commands_look[] = {
      .trouble = "failures counts allocations that found no memory",
      .run = run_slabs, .options = size_options, .flags = COMMAND_LOOKS},
     {.name = "memmap", .usage = "memmap [-j]",
-     .summary = "the firmware's map: raw, merged, and what each range is used for",
+     .summary = "the firmware's map: raw, merged, and what it is used for",
      .example = "memmap",
      .trouble = "entries that are empty or wrap around are shown and ignored",
      .run = show_memmap, .options = json_options, .flags = COMMAND_LOOKS},

@@ -44,7 +44,7 @@ static bool run_repeat(struct call *call)
         return false;
     for (u64 i = 0; i < n && !out_interrupted(); i++) {
         if (!call_run_rest(call, 1))
-            return n == 1 || out_error("repeat stopped in round %lu of %lu", i + 1, n);
+            return false;
     }
     return true;
 }
@@ -139,7 +139,7 @@ const struct command commands_shell[] = {
      .trouble = "firmware without ACPI cannot; the CPU is halted then",
      .run = run_poweroff, .flags = COMMAND_LOOKS},
     {.name = "exit", .usage = "exit [CODE]",
-     .summary = "write CODE (0x10) to the debug-exit port: QEMU ends with status 2 * CODE + 1",
+     .summary = "end QEMU with status 2 * CODE + 1 (CODE: 0x10)",
      .example = "exit", .trouble = "only for emulators that have the port 0xf4",
      .run = run_exit, .n_max = 1, .flags = COMMAND_LOOKS},
     {.name = NULL},

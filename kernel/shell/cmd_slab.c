@@ -40,7 +40,7 @@ static bool run_kfree(struct call *call)
         return false;
     ul result = kfree((void *)address);
     if (result)
-        return out_error("kfree(0x%lx) was refused (result %lu)", address, result);
+        return out_error("kfree(0x%lx) was refused (result %ld)", address, (long)result);
     results_forget(address, RESULT_OBJECT);
     tables_forget(address);
     return out_ok();
@@ -71,9 +71,9 @@ const struct command commands_slab[] = {
      .trouble = "anything but the start of a live object is reported and has no effect; 0 is no object and fine",
      .run = run_kfree, .n_min = 1, .n_max = 1, .kinds = {ARGUMENT_ADDRESS}},
     {.name = "shrink", .usage = "shrink",
-     .summary = "give cached memory back: magazines, stacks, empty slabs, grown pages",
+     .summary = "give cached memory back",
      .example = "shrink",
-     .trouble = "nothing",
+     .trouble = "nothing; what goes back: magazines, stacks of frames, empty slabs, grown pages",
      .run = run_shrink},
     {.name = NULL},
 };

@@ -27,7 +27,7 @@ static bool run_check(struct call *call)
 
 const struct command commands_work[] = {
     {.name = "selftest", .usage = "selftest [NAME]",
-     .summary = "run the tests inside the kernel, or those whose name begins with NAME; prints KTAP",
+     .summary = "run the tests inside the kernel, all or NAME; prints KTAP",
      .example = "selftest",
      .trouble = "a failed test is a line that begins with 'not ok'",
      .run = run_selftest, .n_max = 1},

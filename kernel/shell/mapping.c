@@ -12,6 +12,8 @@
 #include <mm/mm.h>
 #include <mm/paging.h>
 
+#define KIND_BYTES 96
+
 /* What is wrong with the range of virtual addresses itself; false when nothing is. */
 static bool bad_range(u64 start, u64 length, char *text, size_t size)
 {
@@ -60,13 +62,14 @@ static bool bad_memory(const struct mapping_request *request, char *text, size_t
 /* Something that is mapped in the range, and not as the request wants it. */
 static bool is_taken(const struct mapping_request *request, char *text, size_t size)
 {
+    const ul compared = PAGE_R_W | PAGE_U_S | PAGE_XD | PAGE_PWT | PAGE_PCD | PAGE_WC;
+    ul wanted = request->flags.flags | (request->flags.user ? PAGE_U_S : 0);
     struct paging_run run;
     u64 start = request->virt & PAGE_4K_MASK, last = request->virt + request->length - 1;
-    u64 at = request->phys & PAGE_4K_MASK;
-    for (u64 from = start; paging_next_run(request->top, virt(from), virt(last + 1), &run); from = run.start.addr + run.bytes) {
-        u64 wanted = at + (run.start.addr - start);
-        bool writable = (run.flags ^ request->flags.flags) & PAGE_R_W;
-        if (run.phys.addr == wanted && !writable)
+    for (u64 from = start; paging_next_run(request->top, virt(from), virt(last + 1), &run);
+         from = run.start.addr + run.bytes) {
+        u64 at = (request->phys & PAGE_4K_MASK) + (run.start.addr - start);
+        if (run.phys.addr == at && !((run.flags ^ wanted) & compared))
             continue;
         ksnprintf(text, size, "0x%lx is mapped already, to 0x%lx %s", run.start.addr, run.phys.addr,
                   names_mapping(run.flags).s);
@@ -75,13 +78,25 @@ static bool is_taken(const struct mapping_request *request, char *text, size_t s
     return false;
 }
 
+/* The top level is a frame that cannot be a table. */
+static bool is_no_table(phys_t top, char *text, size_t size)
+{
+    char kind[KIND_BYTES];
+    struct mm_what what;
+    mm_describe_phys(top, &what);
+    if (what.kind == MM_LIVE_OBJECT || what.kind == MM_TABLE || what.kind == MM_PAGE || what.kind == MM_HELD_FRAME)
+        return false;
+    mm_describe_text(&what, kind, sizeof kind);
+    ksnprintf(text, size, "0x%lx is no page table: %s", top.addr, kind);
+    return true;
+}
+
 void mapping_why_not(const struct mapping_request *request, char *text, size_t size)
 {
     if (bad_range(request->virt, request->length, text, size) || bad_flags(request, text, size) ||
-        bad_memory(request, text, size))
+        bad_memory(request, text, size) || is_no_table(request->top, text, size) || is_taken(request, text, size))
         return;
-    if (!is_taken(request, text, size))
-        ksnprintf(text, size, "mapped already with other flags, the table is none, or there is no memory for tables");
+    ksnprintf(text, size, "no memory for page tables");
 }
 
 void mapping_why_not_unmapped(u64 start, u64 length, char *text, size_t size)

@@ -37,9 +37,23 @@ const struct choice names_map_flags[] = {
 };
 
 const struct choice names_sizes[] = {
-    {"32", "the smallest class"}, {"64", NULL}, {"128", NULL}, {"256", NULL}, {"512", NULL}, {"1K", NULL}, {"2K", NULL},
-    {"4K", "one frame"}, {"8K", NULL}, {"16K", NULL}, {"32K", NULL}, {"64K", NULL}, {"128K", NULL}, {"256K", NULL},
-    {"512K", NULL}, {"1M", "the largest class"}, {NULL, NULL},
+    {"32", "the smallest class"},
+    {"64", "a cache line"},
+    {"128", "32 in a frame"},
+    {"256", "16 in a frame"},
+    {"512", "8 in a frame"},
+    {"1K", "4 in a frame"},
+    {"2K", "2 in a frame"},
+    {"4K", "one frame"},
+    {"8K", "2 frames"},
+    {"16K", "4 frames"},
+    {"32K", "8 frames"},
+    {"64K", "16 frames"},
+    {"128K", "32 frames"},
+    {"256K", "64 frames"},
+    {"512K", "128 frames"},
+    {"1M", "the largest class"},
+    {NULL, NULL},
 };
 
 static bool same_word(const char *a, const char *b)

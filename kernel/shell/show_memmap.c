@@ -119,7 +119,7 @@ static bool next_use(const struct memory_map *map, u64 from, struct use *out)
 
 static void print_range(u64 start, u64 end, const char *text)
 {
-    out("  0x%013lx  0x%013lx  %9s  %s\n", start, end, format_size(end - start).s, text);
+    out("  0x%012lx  0x%012lx  %9s  %s\n", start, end, format_size(end - start).s, text);
 }
 
 static void print_raw(const struct memory_map *map)
@@ -129,7 +129,7 @@ static void print_raw(const struct memory_map *map)
         struct memory_map_entry entry = memory_map_entry(map, i);
         enum memory_map_defect defect = memory_map_defect(map, i);
         bool sound = defect == MEMORY_MAP_SOUND;
-        out("  0x%013lx  0x%013lx  %9s  %s (%u)%s%s\n", entry.base, entry.base + entry.length,
+        out("  0x%012lx  0x%012lx  %9s  %s (%u)%s%s\n", entry.base, entry.base + entry.length,
             format_size(entry.length).s, memory_map_type_name(entry.type), entry.type, sound ? "" : ": ",
             sound ? "" : memory_map_defect_text(defect));
     }

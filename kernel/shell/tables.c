@@ -78,6 +78,16 @@ bool tables_free(u64 table)
     return true;
 }
 
+/* A frame that mm would take for a top level, and that holds nothing of the kernel's own. */
+static bool can_be_top(phys_t top)
+{
+    struct mm_what what;
+    if (top.addr & ~PAGE_4K_MASK || !mm_is_direct(top))
+        return false;
+    mm_describe_phys(top, &what);
+    return what.kind == MM_LIVE_OBJECT || what.kind == MM_PAGE || (what.kind == MM_TABLE && what.level == 4);
+}
+
 bool tables_argument(const struct call *call, unsigned i, phys_t *top)
 {
     u64 value;
@@ -93,7 +103,5 @@ bool tables_argument(const struct call *call, unsigned i, phys_t *top)
     if (value <= TABLES_MAX)
         value = tables_get((unsigned)value);
     *top = phys(value >= PAGE_OFFSET ? virt_2_phys(value) : value);
-    if (top->addr & ~PAGE_4K_MASK || !mm_is_direct(*top))
-        return out_error("'%s' is no page table: not a frame in the direct map", word);
-    return true;
+    return can_be_top(*top) || out_error("'%s' is no top-level page table", word);
 }
