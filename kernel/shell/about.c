@@ -37,7 +37,8 @@ static const char *cpu_name(void)
 void about_banner(void)
 {
     struct mm_stat_t stat = mm_stat();
-    out("\n%s    \033[1mTessera " TESSERA_VERSION "\033[0m, a kernel that is all memory management\n", tiles[0]);
+    out("\n%s    \033[1mTessera " TESSERA_VERSION "\033[0m, a kernel that is all memory management\n",
+        tiles[0]);
     out("%s    %s of RAM, %s free\n", tiles[1], format_size(stat.total).s, format_size(stat.free).s);
     out("%s    help lists the commands, TAB completes them\n\n", tiles[2]);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looking at and changing memory without trusting the address.  Work is done in pieces that stay inside one frame,
- * so that one walk speaks for a whole piece.
+ * Looking at and changing memory without trusting the address.  Work is done in pieces that stay inside one
+ * frame, so that one walk speaks for a whole piece.
  *
- * May it be written?  The mapping must be writable, -f or not.  Without -f the bytes must besides be in a live object, in
- * a page of alloc_pages, or in a mapping that a caller asked for (the special window): that is memory that
- * whoever is at the prompt has taken.
+ * May it be written?  The mapping must be writable, -f or not.  Without -f the bytes must besides be in a
+ * live object, in a page of alloc_pages, or in a mapping that a caller asked for (the special window): that
+ * is memory that whoever is at the prompt has taken.
  */
 #include <kernel/shell/access.h>
 
@@ -37,7 +37,8 @@ static bool locate_physical(const struct access *access, u64 at, bool writable, 
 {
     struct mm_what what;
     if (at >> cpu_features.phys_bits)
-        return out_error("0x%lx is beyond the %u physical address bits of this CPU", at, cpu_features.phys_bits);
+        return out_error("0x%lx is beyond the %u physical address bits of this CPU", at,
+                         cpu_features.phys_bits);
     mm_describe_phys(phys(at), &what);
     if (what.kind == MM_NO_RAM && !access->force)
         return out_error("0x%lx is no RAM; -f looks anyway", at);
@@ -62,7 +63,8 @@ static bool locate_virtual(u64 at, bool writable, u64 *pointer)
 
 static bool locate(const struct access *access, u64 at, bool writable, u64 *pointer)
 {
-    return access->physical ? locate_physical(access, at, writable, pointer) : locate_virtual(at, writable, pointer);
+    return access->physical ? locate_physical(access, at, writable, pointer)
+                            : locate_virtual(at, writable, pointer);
 }
 
 /* ---- reading ---- */
@@ -103,8 +105,9 @@ static bool is_taken(u64 at, u64 n)
         return out_error("0x%lx + %lu leaves the object of %lu bytes at 0x%lx; -f writes anyway", at, n,
                          what.class_bytes, what.block_start);
     mm_describe_text(&what, text, sizeof text);
-    return out_error("physical 0x%lx is neither in a live object nor in a page of alloc_pages (%s); -f writes anyway",
-                     at, text);
+    return out_error(
+        "physical 0x%lx is neither in a live object nor in a page of alloc_pages (%s); -f writes anyway", at,
+        text);
 }
 
 static bool may_write_piece(const struct access *access, u64 at, u64 n)

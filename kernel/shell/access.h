@@ -2,8 +2,9 @@
 /*
  * Memory as the commands see it: any address, virtual or physical, and never a fault.
  *
- * Virtual addresses are walked in the current table first, and read and written with probes.  Physical ones are seen
- * through the temporary mapping (paging_peek).  Functions that return bool write the error line themselves.
+ * Virtual addresses are walked in the current table first, and read and written with probes.  Physical ones
+ * are seen through the temporary mapping (paging_peek).  Functions that return bool write the error line
+ * themselves.
  */
 #ifndef KERNEL_SHELL_ACCESS_H
 #define KERNEL_SHELL_ACCESS_H
@@ -18,7 +19,8 @@ struct access {
 /* Copies n bytes at `at`; n is at most what is left of its frame. */
 bool access_read(const struct access *access, u64 at, void *to, size_t n);
 
-/* True when all of [at, at + n) may be written: mapped, writable, and (without force) of somebody who is known. */
+/* True when all of [at, at + n) may be written: mapped, writable, and (without force) of somebody who is
+ * known. */
 bool access_may_write(const struct access *access, u64 at, u64 n);
 
 /* Writes n bytes, at most what is left of the frame, after access_may_write. */

@@ -97,7 +97,8 @@ static bool sort_option(struct sorter *s, unsigned n, const char *const *word, u
             return true;
         }
         if (*i + 1 == n)
-            return out_error("%s %s wants %s; usage: %s", command->name, option->name, option->value, command->usage);
+            return out_error("%s %s wants %s; usage: %s", command->name, option->name, option->value,
+                             command->usage);
         s->call.option_value[k] = word[++*i];
         return true;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A command's view of how it was called, and calling one.  The call_* functions that return bool write the error line
- * themselves: `if (!call_number(call, 0, &address)) return false;`.
+ * A command's view of how it was called, and calling one.  The call_* functions that return bool write the
+ * error line themselves: `if (!call_number(call, 0, &address)) return false;`.
  */
 #ifndef KERNEL_SHELL_CALL_H
 #define KERNEL_SHELL_CALL_H
@@ -22,10 +22,12 @@ bool call_option_number(const struct call *call, const char *option, u64 *value)
 /* Seconds: 1 .. 86400; a word, since `watch SECS` and `-w SECS` share it. */
 bool call_seconds(const char *text, u64 *seconds);
 
-/* Runs one command: n >= 1 words, the first its name.  `depth`: commands around it.  False after an error line. */
+/* Runs one command: n >= 1 words, the first its name.  `depth`: commands around it.  False after an error
+ * line. */
 bool call_run(unsigned depth, unsigned n, const char *const *word, const bool *quoted);
 
-/* The words of a call from argument `first` on, run as a command; a single quoted word is run as a whole line. */
+/* The words of a call from argument `first` on, run as a command; a single quoted word is run as a whole
+ * line. */
 bool call_run_rest(const struct call *call, unsigned first);
 
 #endif

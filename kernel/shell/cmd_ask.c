@@ -64,10 +64,16 @@ static bool run_whatis(struct call *call)
 }
 
 const struct command commands_ask[] = {
-    {.name = "whatis", .usage = "whatis ADDR",
+    {.name = "whatis",
+     .usage = "whatis ADDR",
      .summary = "what an address is: frame, object, table, symbol, module, firmware",
      .example = "whatis $$\nwhatis 0xfee00000\nwhatis kernel_main",
-     .trouble = "nothing; a low number is taken for a physical address, and for a virtual one if that is mapped",
-     .run = run_whatis, .n_min = 1, .n_max = 1, .flags = COMMAND_LOOKS, .kinds = {ARGUMENT_ADDRESS}},
+     .trouble =
+         "nothing; a low number is taken for a physical address, and for a virtual one if that is mapped",
+     .run = run_whatis,
+     .n_min = 1,
+     .n_max = 1,
+     .flags = COMMAND_LOOKS,
+     .kinds = {ARGUMENT_ADDRESS}},
     {.name = NULL},
 };

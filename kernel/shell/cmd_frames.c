@@ -70,7 +70,8 @@ static bool attributes_argument(const struct call *call, unsigned i, ul *attribu
 static bool alloc_failed(const struct call *call, unsigned zone, int n_pages)
 {
     if (zone != ZONE_DMA && zone != ZONE_NORMAL && zone != ZONE_UNMAPPED_IN_PGT)
-        return out_error("alloc_pages: zone %s is none of dma (1), normal (2), unmapped (4)", call->argument[0]);
+        return out_error("alloc_pages: zone %s is none of dma (1), normal (2), unmapped (4)",
+                         call->argument[0]);
     if (n_pages < 1 || n_pages > MAX_PAGES)
         return out_error("alloc_pages: %d pages are not 1 to %d", n_pages, MAX_PAGES);
     return out_error("alloc_pages: no room for %d contiguous pages in zone %s", n_pages, call->argument[0]);
@@ -135,21 +136,35 @@ static bool run_page(struct call *call)
 }
 
 const struct command commands_frames[] = {
-    {.name = "alloc_pages", .usage = "alloc_pages ZONE NUM [FLAG...]",
+    {.name = "alloc_pages",
+     .usage = "alloc_pages ZONE NUM [FLAG...]",
      .summary = "take NUM contiguous 2 MiB pages; prints 0xPHYS NUM",
      .example = "alloc_pages normal 4 shared\nfree_pages $$ 4",
-     .trouble = "NUM outside 1..63, a zone that is not one of the three, no room: an error, and nothing is taken",
-     .run = run_alloc_pages, .n_min = 2, .n_max = COMMAND_ANY_NUMBER,
+     .trouble =
+         "NUM outside 1..63, a zone that is not one of the three, no room: an error, and nothing is taken",
+     .run = run_alloc_pages,
+     .n_min = 2,
+     .n_max = COMMAND_ANY_NUMBER,
      .kinds = {ARGUMENT_ZONE, ARGUMENT_NONE, ARGUMENT_PAGE_FLAG}},
-    {.name = "free_pages", .usage = "free_pages PHYS NUM",
+    {.name = "free_pages",
+     .usage = "free_pages PHYS NUM",
      .summary = "give NUM pages back, from physical address PHYS on",
      .example = "free_pages $1 1",
-     .trouble = "pages that alloc_pages did not give, or that are free already: reported, and nothing changes",
-     .run = run_free_pages, .n_min = 2, .n_max = 2, .kinds = {ARGUMENT_ADDRESS, ARGUMENT_NONE}},
-    {.name = "page", .usage = "page PHYS",
+     .trouble =
+         "pages that alloc_pages did not give, or that are free already: reported, and nothing changes",
+     .run = run_free_pages,
+     .n_min = 2,
+     .n_max = 2,
+     .kinds = {ARGUMENT_ADDRESS, ARGUMENT_NONE}},
+    {.name = "page",
+     .usage = "page PHYS",
      .summary = "everything known about a page and a frame",
      .example = "page 0x200000",
      .trouble = "an address without RAM is said to have none",
-     .run = run_page, .n_min = 1, .n_max = 1, .flags = COMMAND_LOOKS, .kinds = {ARGUMENT_ADDRESS}},
+     .run = run_page,
+     .n_min = 1,
+     .n_max = 1,
+     .flags = COMMAND_LOOKS,
+     .kinds = {ARGUMENT_ADDRESS}},
     {.name = NULL},
 };

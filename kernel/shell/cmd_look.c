@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looking at memory as a whole: mm_stat, zones, buddy, slabs, frag.  All of them read copies through mm/inspect.h and
- * print plain lines, or one line of JSON.  memmap is in show_memmap.c.
+ * Looking at memory as a whole: mm_stat, zones, buddy, slabs, frag.  All of them read copies through
+ * mm/inspect.h and print plain lines, or one line of JSON.  memmap is in show_memmap.c.
  */
 #include <kernel/shell/call.h>
 #include <kernel/shell/commands.h>
@@ -91,7 +91,8 @@ static void zone_print(const struct mm_zone_info *zone, bool human)
     bool empty = zone->start == zone->end;
     out("%-8s %-23s", zone->name, empty ? "-" : format_range(zone->start, zone->end).s);
     out(" %11s %11s", format_bytes(zone->managed_bytes, human).s, format_bytes(zone->free_bytes, human).s);
-    out(" %11s %11s\n", format_bytes(zone->used_bytes, human).s, format_bytes(zone->low_water_bytes, human).s);
+    out(" %11s %11s\n", format_bytes(zone->used_bytes, human).s,
+        format_bytes(zone->low_water_bytes, human).s);
 }
 
 static void zones_json(void)
@@ -123,7 +124,8 @@ static bool run_zones(struct call *call)
         zones_json();
         return true;
     }
-    out_styled(OUT_TITLE, "%-8s %-23s %11s %11s %11s %11s", "zone", "range", "managed", "free", "used", "low water");
+    out_styled(OUT_TITLE, "%-8s %-23s %11s %11s %11s %11s", "zone", "range", "managed", "free", "used",
+               "low water");
     for (unsigned i = 0; i < MM_N_ZONES; i++) {
         struct mm_zone_info zone;
         mm_zone_info(i, &zone);
@@ -185,7 +187,8 @@ static void buddy_print(const struct mm_zone_info zones[MM_N_ZONES])
     struct number_text cells[MM_N_ZONES];
     u64 blocks_bytes[MM_N_ZONES] = {0};
     char title[32];
-    out_styled(OUT_TITLE, "%-5s %8s %14s %14s %14s", "order", "block", zones[0].name, zones[1].name, zones[2].name);
+    out_styled(OUT_TITLE, "%-5s %8s %14s %14s %14s", "order", "block", zones[0].name, zones[1].name,
+               zones[2].name);
     for (unsigned order = 0, n = orders_in_use(zones); order < n; order++) {
         for (unsigned i = 0; i < MM_N_ZONES; i++) {
             blocks_bytes[i] += zones[i].n_free_blocks[order] * order_bytes(order);
@@ -248,14 +251,14 @@ static bool run_slabs(struct call *call)
         slabs_json();
         return true;
     }
-    out_styled(OUT_TITLE, "%7s %8s %8s %7s %11s %11s %11s %8s", "size", "live", "objects", "slabs", "bytes", "allocs",
-               "frees", "failures");
+    out_styled(OUT_TITLE, "%7s %8s %8s %7s %11s %11s %11s %8s", "size", "live", "objects", "slabs", "bytes",
+               "allocs", "frees", "failures");
     for (unsigned i = 0; i < MM_N_CLASSES; i++) {
         struct mm_class_info class;
         mm_class_info(i, &class);
         out("%7lu %8lu %8lu %7lu", class.size_bytes, class.n_live, class.n_objects, class.n_slabs);
-        out(" %11s %11lu %11lu %8lu\n", format_bytes(class.slab_bytes, call_has(call, "-h")).s, class.n_allocs,
-            class.n_frees, class.n_failures);
+        out(" %11s %11lu %11lu %8lu\n", format_bytes(class.slab_bytes, call_has(call, "-h")).s,
+            class.n_allocs, class.n_frees, class.n_failures);
     }
     return true;
 }
@@ -281,35 +284,54 @@ static const struct command_option json_options[] = {
 };
 
 const struct command commands_look[] = {
-    {.name = "mm_stat", .alias = "free", .usage = "mm_stat [-h] [-j] [-w SECS]",
+    {.name = "mm_stat",
+     .alias = "free",
+     .usage = "mm_stat [-h] [-j] [-w SECS]",
      .summary = "what memory is used for, in bytes",
      .example = "mm_stat -h\nmm_stat -w 2",
      .trouble = "nothing; total = used + free and available = free + cache_free always hold",
-     .run = run_mm_stat, .options = stat_options, .flags = COMMAND_LOOKS},
-    {.name = "zones", .usage = "zones [-h] [-j]",
+     .run = run_mm_stat,
+     .options = stat_options,
+     .flags = COMMAND_LOOKS},
+    {.name = "zones",
+     .usage = "zones [-h] [-j]",
      .summary = "the three zones: range, managed, free, used, least ever free",
      .example = "zones -h",
      .trouble = "a zone without RAM shows no range",
-     .run = run_zones, .options = size_options, .flags = COMMAND_LOOKS},
-    {.name = "buddy", .usage = "buddy [-j]",
+     .run = run_zones,
+     .options = size_options,
+     .flags = COMMAND_LOOKS},
+    {.name = "buddy",
+     .usage = "buddy [-j]",
      .summary = "free blocks of each order in each zone",
      .example = "buddy",
      .trouble = "nothing; blocks and CPU stacks together are what is free",
-     .run = run_buddy, .options = json_options, .flags = COMMAND_LOOKS},
-    {.name = "slabs", .usage = "slabs [-h] [-j]",
+     .run = run_buddy,
+     .options = json_options,
+     .flags = COMMAND_LOOKS},
+    {.name = "slabs",
+     .usage = "slabs [-h] [-j]",
      .summary = "the 16 kmalloc classes: objects, live ones, slabs, traffic",
      .example = "slabs",
      .trouble = "failures counts allocations that found no memory",
-     .run = run_slabs, .options = size_options, .flags = COMMAND_LOOKS},
-    {.name = "memmap", .usage = "memmap [-j]",
+     .run = run_slabs,
+     .options = size_options,
+     .flags = COMMAND_LOOKS},
+    {.name = "memmap",
+     .usage = "memmap [-j]",
      .summary = "the firmware's map: raw, merged, and what it is used for",
      .example = "memmap",
      .trouble = "entries that are empty or wrap around are shown and ignored",
-     .run = show_memmap, .options = json_options, .flags = COMMAND_LOOKS},
-    {.name = "frag", .usage = "frag [-j]",
+     .run = show_memmap,
+     .options = json_options,
+     .flags = COMMAND_LOOKS},
+    {.name = "frag",
+     .usage = "frag [-j]",
      .summary = "how broken up free memory is",
      .example = "frag",
      .trouble = "nothing; 100 % means that all free memory is in whole 2 MiB pages",
-     .run = show_frag, .options = json_options, .flags = COMMAND_LOOKS},
+     .run = show_frag,
+     .options = json_options,
+     .flags = COMMAND_LOOKS},
     {.name = NULL},
 };

@@ -8,10 +8,10 @@
 #include <lib/string.h>
 #include <mm/mm.h>
 
-#define ROW_BYTES 16
-#define DEFAULT_COUNT 64 /* four rows */
-#define PATTERN_MAX 64
-#define CHUNK_BYTES 512
+#define ROW_BYTES      16
+#define DEFAULT_COUNT  64 /* four rows */
+#define PATTERN_MAX    64
+#define CHUNK_BYTES    512
 #define ROW_TEXT_BYTES (ROW_BYTES * 3 + 8)
 
 /* ---- peek, xp ---- */
@@ -139,7 +139,8 @@ struct pattern {
     size_t n;
 };
 
-/* Text in quotes as it stands, anything else as a number: as many bytes of it, low ones first, as it needs. */
+/* Text in quotes as it stands, anything else as a number: as many bytes of it, low ones first, as it needs.
+ */
 static bool pattern_argument(const struct call *call, unsigned i, struct pattern *pattern)
 {
     u64 value, width = 1;
@@ -218,32 +219,58 @@ static const struct command_option force_options[] = {
 };
 
 const struct command commands_memory[] = {
-    {.name = "peek", .usage = "peek ADDR [COUNT] [-p]",
+    {.name = "peek",
+     .usage = "peek ADDR [COUNT] [-p]",
      .summary = "show COUNT bytes (64) at a virtual address",
      .example = "peek $$ 128\npeek $1+16 1",
      .trouble = "an address that is not mapped is named, never a fault; device registers may mind being read",
-     .run = run_peek, .options = look_options, .n_min = 1, .n_max = 2, .flags = COMMAND_LOOKS,
+     .run = run_peek,
+     .options = look_options,
+     .n_min = 1,
+     .n_max = 2,
+     .flags = COMMAND_LOOKS,
      .kinds = {ARGUMENT_ADDRESS, ARGUMENT_NONE}},
-    {.name = "poke", .usage = "poke ADDR VALUE [-w WIDTH] [-f] [-p]",
+    {.name = "poke",
+     .usage = "poke ADDR VALUE [-w WIDTH] [-f] [-p]",
      .summary = "write a number of WIDTH bytes (8), low byte first",
      .example = "poke $$ 0x1122334455667788\npoke $$+8 0xff -w 1",
-     .trouble = "only live objects, pages of alloc_pages and special mappings, unless -f; read-only memory never",
-     .run = run_poke, .options = write_options, .n_min = 2, .n_max = 2, .kinds = {ARGUMENT_ADDRESS, ARGUMENT_NONE}},
-    {.name = "fill", .usage = "fill ADDR LEN BYTE [-f] [-p]",
+     .trouble =
+         "only live objects, pages of alloc_pages and special mappings, unless -f; read-only memory never",
+     .run = run_poke,
+     .options = write_options,
+     .n_min = 2,
+     .n_max = 2,
+     .kinds = {ARGUMENT_ADDRESS, ARGUMENT_NONE}},
+    {.name = "fill",
+     .usage = "fill ADDR LEN BYTE [-f] [-p]",
      .summary = "set LEN bytes to BYTE",
      .example = "fill $$ 4K 0xa5",
      .trouble = "as poke; nothing is written unless all of it may be",
-     .run = run_fill, .options = write_options, .n_min = 3, .n_max = 3, .kinds = {ARGUMENT_ADDRESS, ARGUMENT_NONE}},
-    {.name = "find", .usage = "find ADDR LEN PATTERN [-w WIDTH] [-p]",
+     .run = run_fill,
+     .options = write_options,
+     .n_min = 3,
+     .n_max = 3,
+     .kinds = {ARGUMENT_ADDRESS, ARGUMENT_NONE}},
+    {.name = "find",
+     .usage = "find ADDR LEN PATTERN [-w WIDTH] [-p]",
      .summary = "search for a number, or for \"text\" in quotes",
      .example = "find $$ 4K 0xdeadbeef\nfind 0xffffffff80200000 64K \"Tessera\"",
      .trouble = "stops with an error at the first address that is not mapped",
-     .run = run_find, .options = look_options, .n_min = 3, .n_max = 3, .kinds = {ARGUMENT_ADDRESS, ARGUMENT_NONE}},
-    {.name = "xp", .usage = "xp PHYS [COUNT] [-f]",
+     .run = run_find,
+     .options = look_options,
+     .n_min = 3,
+     .n_max = 3,
+     .kinds = {ARGUMENT_ADDRESS, ARGUMENT_NONE}},
+    {.name = "xp",
+     .usage = "xp PHYS [COUNT] [-f]",
      .summary = "show COUNT bytes (64) of physical memory, mapped or not",
      .example = "xp 0x7c00\nxp 0xfee00000 64 -f",
      .trouble = "outside RAM only with -f; devices may mind being read",
-     .run = run_xp, .options = force_options, .n_min = 1, .n_max = 2, .flags = COMMAND_LOOKS,
+     .run = run_xp,
+     .options = force_options,
+     .n_min = 1,
+     .n_max = 2,
+     .flags = COMMAND_LOOKS,
      .kinds = {ARGUMENT_ADDRESS, ARGUMENT_NONE}},
     {.name = NULL},
 };

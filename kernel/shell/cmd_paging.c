@@ -126,7 +126,8 @@ static u64 user_bytes(phys_t top)
 {
     struct paging_run run;
     u64 bytes = 0;
-    for (u64 from = 0; paging_next_run(top, virt(from), virt(MM_USER_END), &run); from = run.start.addr + run.bytes)
+    for (u64 from = 0; paging_next_run(top, virt(from), virt(MM_USER_END), &run);
+         from = run.start.addr + run.bytes)
         bytes += run.bytes;
     return bytes;
 }
@@ -139,8 +140,8 @@ static bool pt_list(struct call *call)
         u64 table = tables_get(number);
         if (!table)
             continue;
-        out("%2u  0x%lx  physical 0x%lx  %lu bytes mapped in the user half\n", number, table, virt_2_phys(table),
-            user_bytes(phys(virt_2_phys(table))));
+        out("%2u  0x%lx  physical 0x%lx  %lu bytes mapped in the user half\n", number, table,
+            virt_2_phys(table), user_bytes(phys(virt_2_phys(table))));
         n++;
     }
     if (!n)
@@ -176,7 +177,8 @@ static bool run_pt(struct call *call)
         return command->run(call);
     }
     if (nearest.best)
-        return out_error("unknown sub-command 'pt %s'; did you mean 'pt %s'?", call->argument[0], nearest.best);
+        return out_error("unknown sub-command 'pt %s'; did you mean 'pt %s'?", call->argument[0],
+                         nearest.best);
     return out_error("unknown sub-command 'pt %s'; there are new free map unmap list", call->argument[0]);
 }
 
@@ -197,32 +199,56 @@ static const struct command_option dump_options[] = {
 };
 
 const struct command commands_paging[] = {
-    {.name = "map", .usage = "map VIRT PHYS LEN [ro] [nx] [user] [uc|wt|wc] [4k]",
+    {.name = "map",
+     .usage = "map VIRT PHYS LEN [ro] [nx] [user] [uc|wt|wc] [4k]",
      .summary = "map physical memory in the current table",
      .example = "map 0xffffa00000000000 0xfee00000 4K nx uc\nvtop 0xffffa00000000000",
-     .trouble = "EFAULT, and nothing changed: something else is mapped there, a bad range, uncached RAM, no memory",
-     .run = run_map, .n_min = 3, .n_max = COMMAND_ANY_NUMBER,
+     .trouble =
+         "EFAULT, and nothing changed: something else is mapped there, a bad range, uncached RAM, no memory",
+     .run = run_map,
+     .n_min = 3,
+     .n_max = COMMAND_ANY_NUMBER,
      .kinds = {ARGUMENT_ADDRESS, ARGUMENT_ADDRESS, ARGUMENT_NONE, ARGUMENT_MAP_FLAG}},
-    {.name = "unmap", .usage = "unmap VIRT LEN",
+    {.name = "unmap",
+     .usage = "unmap VIRT LEN",
      .summary = "remove exactly this range; large pages are split, holes are skipped",
      .example = "unmap 0xffffa00000000000 4K",
      .trouble = "ranges of the kernel's own are refused and reported",
-     .run = run_unmap, .n_min = 2, .n_max = 2, .kinds = {ARGUMENT_ADDRESS, ARGUMENT_NONE}},
-    {.name = "pt", .usage = "pt new | free T | map T VIRT PHYS LEN [FLAG...] | unmap T VIRT LEN | list",
+     .run = run_unmap,
+     .n_min = 2,
+     .n_max = 2,
+     .kinds = {ARGUMENT_ADDRESS, ARGUMENT_NONE}},
+    {.name = "pt",
+     .usage = "pt new | free T | map T VIRT PHYS LEN [FLAG...] | unmap T VIRT LEN | list",
      .summary = "other address spaces: make, change, list, free",
      .example = "pt new\npt map $$ 0x400000 0x200000 2M user\nvtop 0x400000 $$\npt free $$",
-     .trouble = "as map and unmap; T is a number of pt list or the table's address; a table in use is not freed",
-     .run = run_pt, .choices = pt_choices, .n_min = 1, .n_max = COMMAND_ANY_NUMBER,
-     .kinds = {ARGUMENT_CHOICE, ARGUMENT_TABLE, ARGUMENT_ADDRESS, ARGUMENT_ADDRESS, ARGUMENT_NONE, ARGUMENT_MAP_FLAG}},
-    {.name = "vtop", .usage = "vtop VIRT [T]",
+     .trouble =
+         "as map and unmap; T is a number of pt list or the table's address; a table in use is not freed",
+     .run = run_pt,
+     .choices = pt_choices,
+     .n_min = 1,
+     .n_max = COMMAND_ANY_NUMBER,
+     .kinds = {ARGUMENT_CHOICE, ARGUMENT_TABLE, ARGUMENT_ADDRESS, ARGUMENT_ADDRESS, ARGUMENT_NONE,
+               ARGUMENT_MAP_FLAG}},
+    {.name = "vtop",
+     .usage = "vtop VIRT [T]",
      .summary = "walk the page tables to an address, entry by entry",
      .example = "vtop 0xffff800000000000",
      .trouble = "an address that nothing maps is said not to be",
-     .run = show_vtop, .n_min = 1, .n_max = 2, .flags = COMMAND_LOOKS, .kinds = {ARGUMENT_ADDRESS, ARGUMENT_TABLE}},
-    {.name = "ptdump", .usage = "ptdump [START [END]] [-t T]",
+     .run = show_vtop,
+     .n_min = 1,
+     .n_max = 2,
+     .flags = COMMAND_LOOKS,
+     .kinds = {ARGUMENT_ADDRESS, ARGUMENT_TABLE}},
+    {.name = "ptdump",
+     .usage = "ptdump [START [END]] [-t T]",
      .summary = "all that is mapped, equal neighbours merged",
      .example = "ptdump 0xffffa00000000000",
      .trouble = "long; Ctrl-C stops it",
-     .run = show_ptdump, .options = dump_options, .n_max = 2, .flags = COMMAND_LOOKS, .kinds = {ARGUMENT_ADDRESS}},
+     .run = show_ptdump,
+     .options = dump_options,
+     .n_max = 2,
+     .flags = COMMAND_LOOKS,
+     .kinds = {ARGUMENT_ADDRESS}},
     {.name = NULL},
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Completion, from the tables of commands alone.  The line up to the cursor is split at `;` and blanks (quotes are not
- * looked at: what stands in them is not completed).  The first word is the command; the words behind it decide which
- * argument the last one is; behind repeat, watch and time the next command begins.
+ * Completion, from the tables of commands alone.  The line up to the cursor is split at `;` and blanks
+ * (quotes are not looked at: what stands in them is not completed).  The first word is the command; the words
+ * behind it decide which argument the last one is; behind repeat, watch and time the next command begins.
  */
 #include <kernel/shell/complete.h>
 
@@ -13,9 +13,9 @@
 #include <lib/printf.h>
 #include <lib/string.h>
 
-#define WORD_BYTES 64
+#define WORD_BYTES        64
 #define N_RESULTS_OFFERED 8
-#define TEXT_BYTES 24
+#define TEXT_BYTES        24
 
 struct completion {
     const char *typed; /* the word at the cursor, n_typed bytes, not terminated */
@@ -107,15 +107,32 @@ static unsigned kind_of(const struct command *command, unsigned i)
 static void offer_argument(struct completion *c, const struct command *command, unsigned i)
 {
     switch (kind_of(command, i)) {
-    case ARGUMENT_COMMAND: offer_commands(c); break;
-    case ARGUMENT_ADDRESS: offer_results(c); break;
-    case ARGUMENT_SIZE: offer_choices(c, names_sizes); break;
-    case ARGUMENT_ZONE: offer_choices(c, names_zones); break;
-    case ARGUMENT_PAGE_FLAG: offer_choices(c, names_attributes); break;
-    case ARGUMENT_MAP_FLAG: offer_choices(c, names_map_flags); break;
-    case ARGUMENT_TABLE: offer_tables(c); break;
-    case ARGUMENT_CHOICE: offer_choices(c, command->choices); break;
-    default: break;
+    case ARGUMENT_COMMAND:
+        offer_commands(c);
+        break;
+    case ARGUMENT_ADDRESS:
+        offer_results(c);
+        break;
+    case ARGUMENT_SIZE:
+        offer_choices(c, names_sizes);
+        break;
+    case ARGUMENT_ZONE:
+        offer_choices(c, names_zones);
+        break;
+    case ARGUMENT_PAGE_FLAG:
+        offer_choices(c, names_attributes);
+        break;
+    case ARGUMENT_MAP_FLAG:
+        offer_choices(c, names_map_flags);
+        break;
+    case ARGUMENT_TABLE:
+        offer_tables(c);
+        break;
+    case ARGUMENT_CHOICE:
+        offer_choices(c, command->choices);
+        break;
+    default:
+        break;
     }
 }
 
@@ -189,8 +206,8 @@ static void walk(const char *line, const char *end, struct position *p)
     }
 }
 
-size_t complete_word(void *context, const char *line, size_t cursor, size_t *start, struct line_candidate *list,
-                     size_t n_max)
+size_t complete_word(void *context, const char *line, size_t cursor, size_t *start,
+                     struct line_candidate *list, size_t n_max)
 {
     struct position p;
     (void)context;

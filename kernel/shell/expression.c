@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Evaluating typed numbers.  Terms are unsigned 64-bit values, each checked for overflow; the sum is kept in 128 bits
- * (a line has fewer than 2^10 terms, so it cannot overflow) and checked once, at the end.
+ * Evaluating typed numbers.  Terms are unsigned 64-bit values, each checked for overflow; the sum is kept in
+ * 128 bits (a line has fewer than 2^10 terms, so it cannot overflow) and checked once, at the end.
  */
 #include <kernel/shell/expression.h>
 
@@ -47,7 +47,8 @@ static bool take_digits(struct evaluation *e, unsigned base, u64 *value)
     if (digit < 0 || (unsigned)digit >= base)
         return fail(e, base == 16 ? "has no digits after 0x" : "is not a number");
     for (*value = 0; digit >= 0 && (unsigned)digit < base; digit = digit_value(*++e->at)) {
-        if (__builtin_mul_overflow(*value, (u64)base, value) || __builtin_add_overflow(*value, (u64)digit, value))
+        if (__builtin_mul_overflow(*value, (u64)base, value) ||
+            __builtin_add_overflow(*value, (u64)digit, value))
             return fail(e, "does not fit in 64 bits");
     }
     return true;
@@ -56,11 +57,16 @@ static bool take_digits(struct evaluation *e, unsigned base, u64 *value)
 static unsigned suffix_shift(char c)
 {
     switch (c | 0x20) {
-    case 'k': return 10;
-    case 'm': return 20;
-    case 'g': return 30;
-    case 't': return 40;
-    default: return 0;
+    case 'k':
+        return 10;
+    case 'm':
+        return 20;
+    case 'g':
+        return 30;
+    case 't':
+        return 40;
+    default:
+        return 0;
     }
 }
 
@@ -79,7 +85,8 @@ static bool take_number(struct evaluation *e, u64 *value)
     *value <<= shift;
     if (!is_name_byte(*e->at))
         return true;
-    return fail(e, hex || shift ? "is not a number" : "is not a number: suffixes are K M G T, hex begins with 0x");
+    return fail(e, hex || shift ? "is not a number"
+                                : "is not a number: suffixes are K M G T, hex begins with 0x");
 }
 
 static bool take_result(struct evaluation *e, u64 *value)
@@ -132,7 +139,8 @@ static bool take_term(struct evaluation *e, u64 *value)
     if (*e->at >= '0' && *e->at <= '9')
         return take_number(e, value);
     if (!*e->at)
-        return fail(e, e->at == e->text ? "is empty where a number is wanted" : "ends where a number is wanted");
+        return fail(e,
+                    e->at == e->text ? "is empty where a number is wanted" : "ends where a number is wanted");
     return take_symbol(e, value);
 }
 
@@ -155,7 +163,8 @@ static bool evaluate(struct evaluation *e, wide *sum)
     }
 }
 
-bool expression_value(const char *text, const struct expression_names *names, u64 *value, char *error, size_t error_size)
+bool expression_value(const char *text, const struct expression_names *names, u64 *value, char *error,
+                      size_t error_size)
 {
     struct evaluation e = {text, text, names, error, error_size};
     wide sum;

@@ -25,7 +25,8 @@ struct expression_names {
  * Evaluates `text` to 0 .. 2^64-1, or (expression_signed) to -2^63 .. 2^63-1.
  * False: `error` says in one line what is wrong and names it; *value is not touched.
  */
-bool expression_value(const char *text, const struct expression_names *names, u64 *value, char *error, size_t error_size);
+bool expression_value(const char *text, const struct expression_names *names, u64 *value, char *error,
+                      size_t error_size);
 bool expression_signed(const char *text, const struct expression_names *names, s64 *value, char *error,
                        size_t error_size);
 

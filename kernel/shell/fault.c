@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The command `fault`: does what a broken kernel would do, to show the report and that the protections are real. */
+/* The command `fault`: does what a broken kernel would do, to show the report and that the protections are
+ * real. */
 #include <kernel/shell/fault.h>
 
 #include <kernel/debug/panic.h>

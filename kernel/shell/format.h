@@ -2,7 +2,8 @@
 /*
  * Numbers as a person reads them.  Pure C: also built and tested on the host.
  *
- * Results are small structures, so that several fit into one call: out("%s of %s", format_size(a).s, format_size(b).s).
+ * Results are small structures, so that several fit into one call: out("%s of %s", format_size(a).s,
+ * format_size(b).s).
  */
 #ifndef KERNEL_SHELL_FORMAT_H
 #define KERNEL_SHELL_FORMAT_H
@@ -13,8 +14,8 @@ struct number_text {
     char s[40];
 };
 
-/* Bytes with three significant digits and a unit: "0", "512 B", "1.50 KiB", "16 MiB", "63.9 GiB".  Never rounded up to
- * more than there is; exact multiples have no fraction. */
+/* Bytes with three significant digits and a unit: "0", "512 B", "1.50 KiB", "16 MiB", "63.9 GiB".  Never
+ * rounded up to more than there is; exact multiples have no fraction. */
 struct number_text format_size(u64 bytes);
 
 /* The same without blank and "iB", for tight places: "512", "1.50K", "16M". */

@@ -41,8 +41,9 @@ static void list_all(void)
 {
     for (const struct command_group *group = command_groups; group->name; group++)
         list_group(group);
-    out_text("\nhelp CMD tells more.  Numbers: 10, 0x1f, 64K, 2M, $1 (a result), $$ (the last), sums of them.\n"
-             "TAB completes, Ctrl-C stops, ; separates commands.\n");
+    out_text(
+        "\nhelp CMD tells more.  Numbers: 10, 0x1f, 64K, 2M, $1 (a result), $$ (the last), sums of them.\n"
+        "TAB completes, Ctrl-C stops, ; separates commands.\n");
 }
 
 static void print_options(const struct command_option *option)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * JSON on one line, written piece by piece through a sink; nothing is stored.  Pure C: also built and tested on the host.
+ * JSON on one line, written piece by piece through a sink; nothing is stored.  Pure C: also built and tested
+ * on the host.
  *
  * `key` is the name of the value inside an object, and NULL inside an array and at the top.
  */

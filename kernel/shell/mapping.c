@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The mapping calls answer -EFAULT to whatever is wrong.  A person wants to know which rule was broken: the checks
- * below are made in the order in which one would explain them, and the last guess is what remains.
+ * The mapping calls answer -EFAULT to whatever is wrong.  A person wants to know which rule was broken: the
+ * checks below are made in the order in which one would explain them, and the last guess is what remains.
  */
 #include <kernel/shell/mapping.h>
 
@@ -27,8 +27,8 @@ static bool bad_range(u64 start, u64 length, char *text, size_t size)
     else if (start < MM_USER_START)
         ksnprintf(text, size, "page 0 is mapped nowhere");
     else if (!special && !user)
-        ksnprintf(text, size, "0x%lx-0x%lx is not for callers: the lower half and 0x%lx-0x%lx are", start, last,
-                  MM_SPECIAL_START, MM_SPECIAL_END - 1);
+        ksnprintf(text, size, "0x%lx-0x%lx is not for callers: the lower half and 0x%lx-0x%lx are", start,
+                  last, MM_SPECIAL_START, MM_SPECIAL_END - 1);
     return last < start || (!special && !user);
 }
 
@@ -50,8 +50,8 @@ static bool bad_memory(const struct mapping_request *request, char *text, size_t
     u64 last = start + (request->virt & ~PAGE_4K_MASK) + request->length - 1;
     bool cached = !(request->flags.flags & (PAGE_PWT | PAGE_PCD | PAGE_WC));
     if (last < start || last >> cpu_features.phys_bits)
-        ksnprintf(text, size, "0x%lx is beyond the %u physical address bits of this CPU", last < start ? start : last,
-                  cpu_features.phys_bits);
+        ksnprintf(text, size, "0x%lx is beyond the %u physical address bits of this CPU",
+                  last < start ? start : last, cpu_features.phys_bits);
     else if (!cached && memory_map_overlaps_usable(mm_firmware_map(), start, last + 1))
         ksnprintf(text, size, "0x%lx is RAM, which is always cached write-back", start);
     else
@@ -84,7 +84,8 @@ static bool is_no_table(phys_t top, char *text, size_t size)
     char kind[KIND_BYTES];
     struct mm_what what;
     mm_describe_phys(top, &what);
-    if (what.kind == MM_LIVE_OBJECT || what.kind == MM_TABLE || what.kind == MM_PAGE || what.kind == MM_HELD_FRAME)
+    if (what.kind == MM_LIVE_OBJECT || what.kind == MM_TABLE || what.kind == MM_PAGE ||
+        what.kind == MM_HELD_FRAME)
         return false;
     mm_describe_text(&what, kind, sizeof kind);
     ksnprintf(text, size, "0x%lx is no page table: %s", top.addr, kind);
@@ -94,7 +95,8 @@ static bool is_no_table(phys_t top, char *text, size_t size)
 void mapping_why_not(const struct mapping_request *request, char *text, size_t size)
 {
     if (bad_range(request->virt, request->length, text, size) || bad_flags(request, text, size) ||
-        bad_memory(request, text, size) || is_no_table(request->top, text, size) || is_taken(request, text, size))
+        bad_memory(request, text, size) || is_no_table(request->top, text, size) ||
+        is_taken(request, text, size))
         return;
     ksnprintf(text, size, "no memory for page tables");
 }

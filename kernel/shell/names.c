@@ -112,18 +112,23 @@ static const char *cache_name(ul flags)
     if (flags & PAGE_WC)
         return "wc";
     switch (flags & (PAGE_PWT | PAGE_PCD)) {
-    case PAGE_PWT: return "wt";
-    case PAGE_PCD: return "uc-";
-    case PAGE_PWT | PAGE_PCD: return "uc";
-    default: return "wb";
+    case PAGE_PWT:
+        return "wt";
+    case PAGE_PCD:
+        return "uc-";
+    case PAGE_PWT | PAGE_PCD:
+        return "uc";
+    default:
+        return "wb";
     }
 }
 
 struct flags_text names_mapping(ul flags)
 {
     struct flags_text text;
-    ksnprintf(text.s, sizeof text.s, "%s %s %s %s%s", flags & PAGE_R_W ? "rw" : "ro", flags & PAGE_XD ? "nx" : "x",
-              flags & PAGE_U_S ? "user" : "kernel", cache_name(flags), flags & PAGE_GLOBAL ? " global" : "");
+    ksnprintf(text.s, sizeof text.s, "%s %s %s %s%s", flags & PAGE_R_W ? "rw" : "ro",
+              flags & PAGE_XD ? "nx" : "x", flags & PAGE_U_S ? "user" : "kernel", cache_name(flags),
+              flags & PAGE_GLOBAL ? " global" : "");
     return text;
 }
 

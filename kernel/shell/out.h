@@ -15,7 +15,8 @@
 void out(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void out_text(const char *text);
 
-/* "error: ..." as a line of its own, after the log lines that are still waiting.  Always false, for `return out_error(...)`. */
+/* "error: ..." as a line of its own, after the log lines that are still waiting.  Always false, for `return
+ * out_error(...)`. */
 bool out_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The same as "ok".  Always true. */
@@ -30,7 +31,8 @@ void out_styled(enum out_style style, const char *format, ...) __attribute__((fo
 void out_json_start(struct json *json);
 void out_json_end(void);
 
-/* True once Ctrl-C was typed (or q at the end of a page) since the line began.  Long commands ask now and then. */
+/* True once Ctrl-C was typed (or q at the end of a page) since the line began.  Long commands ask now and
+ * then. */
 bool out_interrupted(void);
 void out_interrupted_clear(void);
 

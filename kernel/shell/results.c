@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A ring of the newest results, one word each: an address has 48 significant bits (the top ones repeat bit 47), which
- * leaves 16 for the kind (2 bits) and the number of pages (6 bits).
+ * A ring of the newest results, one word each: an address has 48 significant bits (the top ones repeat bit
+ * 47), which leaves 16 for the kind (2 bits) and the number of pages (6 bits).
  */
 #include <kernel/shell/results.h>
 
 #include <lib/printf.h>
 
 #define ADDRESS_BITS 48
-#define KIND_SHIFT 48
-#define PAGES_SHIFT 50
-#define PAGES_MASK 63
+#define KIND_SHIFT   48
+#define PAGES_SHIFT  50
+#define PAGES_MASK   63
 
 static u64 ring[RESULTS_KEPT];
 static u64 n_results;

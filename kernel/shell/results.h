@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The results of allocations, $1, $2 ... $$: what they are, so that an interrupted command's can be given back. */
+/* The results of allocations, $1, $2 ... $$: what they are, so that an interrupted command's can be given
+ * back. */
 #ifndef KERNEL_SHELL_RESULTS_H
 #define KERNEL_SHELL_RESULTS_H
 

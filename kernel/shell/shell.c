@@ -2,9 +2,9 @@
 /*
  * The shell's loop.
  *
- * A line is looked at twice: the first time for its quotes, so that a line that is malformed does nothing at all, the
- * second time to run its commands one by one.  An error in one does not stop those behind it; Ctrl-C does, and gives back
- * what the line allocated (and has not freed): the newest results first.
+ * A line is looked at twice: the first time for its quotes, so that a line that is malformed does nothing at
+ * all, the second time to run its commands one by one.  An error in one does not stop those behind it; Ctrl-C
+ * does, and gives back what the line allocated (and has not freed): the newest results first.
  */
 #include <kernel/shell/shell.h>
 
@@ -19,9 +19,9 @@
 #include <kernel/shell/words.h>
 #include <mm/mm.h>
 
-#define PROMPT "tessera> "
+#define PROMPT       "tessera> "
 #define PANIC_PROMPT "panic> "
-#define ERROR_BYTES 128
+#define ERROR_BYTES  128
 
 static const struct boot_info *boot_info;
 static const struct options *boot_options;

@@ -23,8 +23,8 @@ _Noreturn void shell_run(void);
 void shell_run_line(const char *line);
 
 /*
- * The panic shell: prompt "panic> ", only commands that look.  For panic(): console_panic() was called, interrupts are
- * off and stay so, locks may be held by who will never give them back.
+ * The panic shell: prompt "panic> ", only commands that look.  For panic(): console_panic() was called,
+ * interrupts are off and stay so, locks may be held by who will never give them back.
  */
 _Noreturn void shell_panic_run(void);
 bool shell_in_panic(void);

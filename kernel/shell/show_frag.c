@@ -2,9 +2,10 @@
 /*
  * How broken up free memory is.
  *
- * The unusable-free index of an order is the share of free memory that lies in blocks smaller than that order, so that
- * a request of that order cannot use it: 0 when all of it fits, 100 % when nothing does.  The one honest percentage
- * is what is left for a whole 2 MiB page: 100 % minus the index of order 9.  Frames in CPU stacks count as single frames.
+ * The unusable-free index of an order is the share of free memory that lies in blocks smaller than that
+ * order, so that a request of that order cannot use it: 0 when all of it fits, 100 % when nothing does.  The
+ * one honest percentage is what is left for a whole 2 MiB page: 100 % minus the index of order 9.  Frames in
+ * CPU stacks count as single frames.
  */
 #include <kernel/shell/call.h>
 #include <kernel/shell/format.h>
@@ -74,8 +75,8 @@ static void frag_print(const struct fragmentation *f)
 {
     out_styled(OUT_TITLE, "%5s %9s %14s %10s", "order", "block", "free in such", "unusable");
     for (unsigned order = 0; order <= f->largest_order || order <= PAGE_ORDER; order++) {
-        out("%5u %9s %14s %10s\n", order, format_size(order_bytes(order)).s, format_size(f->usable_bytes[order]).s,
-            format_percent(unusable(f, order), f->free_bytes).s);
+        out("%5u %9s %14s %10s\n", order, format_size(order_bytes(order)).s,
+            format_size(f->usable_bytes[order]).s, format_percent(unusable(f, order), f->free_bytes).s);
     }
     out("free %s, largest block %s, %lu whole pages\n", format_size(f->free_bytes).s,
         f->free_bytes ? format_size(order_bytes(f->largest_order)).s : "none", f->n_whole_pages);

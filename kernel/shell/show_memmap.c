@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The memory map in three stages: raw as the firmware gave it, merged (sorted, overlaps resolved in favour of the
- * stricter type), and final: what each range is used for.
+ * The memory map in three stages: raw as the firmware gave it, merged (sorted, overlaps resolved in favour of
+ * the stricter type), and final: what each range is used for.
  *
- * The final stage is computed while printing.  From a position p the label of the byte there is found, and the nearest
- * border behind p where the label may change; neighbours with the same label are printed as one.  Cost: (ranges +
- * reservations) times entries, no memory.
+ * The final stage is computed while printing.  From a position p the label of the byte there is found, and
+ * the nearest border behind p where the label may change; neighbours with the same label are printed as one.
+ * Cost: (ranges + reservations) times entries, no memory.
  */
 #include <kernel/shell/call.h>
 #include <kernel/shell/format.h>

@@ -11,8 +11,8 @@
 #include <mm/paging.h>
 
 #define ENTRY_ADDRESS_MASK 0x000ffffffffff000UL /* bits 51..12 */
-#define ENTRY_ACCESSED (1UL << 5)
-#define ENTRY_DIRTY (1UL << 6)
+#define ENTRY_ACCESSED     (1UL << 5)
+#define ENTRY_DIRTY        (1UL << 6)
 
 static const char *const level_names[] = {"?", "PT", "PD", "PDPT", "PML4"};
 
@@ -23,9 +23,9 @@ struct bit_name {
 
 /* Names of the bits of an entry, as Intel SDM volume 3, "4-Level Paging", has them. */
 static const struct bit_name bit_names[] = {
-    {PAGE_PRESENT, "P"},  {PAGE_R_W, "RW"},      {PAGE_U_S, "US"},     {PAGE_PWT, "PWT"},
-    {PAGE_PCD, "PCD"},    {ENTRY_ACCESSED, "A"}, {ENTRY_DIRTY, "D"},   {PAGE_PS, "PS"},
-    {PAGE_GLOBAL, "G"},   {PAGE_XD, "XD"},       {0, NULL},
+    {PAGE_PRESENT, "P"}, {PAGE_R_W, "RW"},      {PAGE_U_S, "US"},   {PAGE_PWT, "PWT"},
+    {PAGE_PCD, "PCD"},   {ENTRY_ACCESSED, "A"}, {ENTRY_DIRTY, "D"}, {PAGE_PS, "PS"},
+    {PAGE_GLOBAL, "G"},  {PAGE_XD, "XD"},       {0, NULL},
 };
 
 /* Bit 7 is PS above the lowest level and PAT in it. */
@@ -41,7 +41,8 @@ static void show_step(const struct paging_step *step)
     names[0] = 0;
     for (const struct bit_name *name = bit_names; name->name && length < sizeof names; name++) {
         if (step->entry & name->bit)
-            length += (size_t)ksnprintf(names + length, sizeof names - length, " %s", bit_text(name, step->level));
+            length +=
+                (size_t)ksnprintf(names + length, sizeof names - length, " %s", bit_text(name, step->level));
     }
     out("%-4s 0x%lx [%3u] = 0x%016lx%s\n", level_names[step->level <= 4 ? step->level : 0], step->table.addr,
         step->index, step->entry, step->entry ? names : " empty");
@@ -54,9 +55,11 @@ bool show_walk(phys_t top, u64 at)
     for (unsigned i = 0; i < path.n_steps && i < 4; i++)
         show_step(&path.step[i]);
     if (path.bad_table)
-        out("the walk stops: 0x%lx is no page table\n", path.step[path.n_steps - 1].entry & ENTRY_ADDRESS_MASK);
+        out("the walk stops: 0x%lx is no page table\n",
+            path.step[path.n_steps - 1].entry & ENTRY_ADDRESS_MASK);
     if (path.mapped)
-        out("0x%lx -> 0x%lx %s %s\n", at, path.phys.addr, names_leaf(path.leaf_bytes), names_mapping(path.flags).s);
+        out("0x%lx -> 0x%lx %s %s\n", at, path.phys.addr, names_leaf(path.leaf_bytes),
+            names_mapping(path.flags).s);
     else
         out("0x%lx not mapped\n", at);
     return path.mapped;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Everything known about one physical byte, one fact a line: what `page`, `whatis` and the fault report show. */
+/* Everything known about one physical byte, one fact a line: what `page`, `whatis` and the fault report show.
+ */
 #include <kernel/boot/boot_info.h>
 #include <kernel/shell/format.h>
 #include <kernel/shell/out.h>
@@ -21,7 +22,8 @@ static const struct name_of_bit attribute_names[] = {
     {PAGE_KERNEL, "kernel"},     {PAGE_SHARED, "shared"},           {0, NULL},
 };
 
-static const char *const table_names[] = {"no table", "PT (level 1)", "PD (level 2)", "PDPT (level 3)", "PML4 (level 4)"};
+static const char *const table_names[] = {"no table", "PT (level 1)", "PD (level 2)", "PDPT (level 3)",
+                                          "PML4 (level 4)"};
 
 static void line(const char *title, const char *text)
 {
@@ -49,7 +51,8 @@ static void show_page_of_caller(const struct mm_what *what)
 static void show_block(const struct mm_what *what)
 {
     char text[TEXT_BYTES];
-    ksnprintf(text, sizeof text, "%s, %s", format_range(what->block_start, what->block_start + what->block_bytes).s,
+    ksnprintf(text, sizeof text, "%s, %s",
+              format_range(what->block_start, what->block_start + what->block_bytes).s,
               format_size(what->block_bytes).s);
     line("block", text);
 }
@@ -70,8 +73,8 @@ static void show_kind(const struct mm_what *what)
         line("class", text);
         break;
     case MM_TABLE:
-        ksnprintf(text, sizeof text, "%s, %u of 512 entries used", table_names[what->level <= 4 ? what->level : 0],
-                  what->n_used);
+        ksnprintf(text, sizeof text, "%s, %u of 512 entries used",
+                  table_names[what->level <= 4 ? what->level : 0], what->n_used);
         line("table", text);
         break;
     case MM_PAGE:
@@ -85,18 +88,30 @@ static void show_kind(const struct mm_what *what)
 static const char *kind_text(const struct mm_what *what)
 {
     switch (what->kind) {
-    case MM_NO_RAM: return "no RAM there";
-    case MM_FREE_FRAME: return "a free frame";
-    case MM_CACHED_FRAME: return "a free frame, kept in a CPU's stack";
-    case MM_LIVE_OBJECT: return "a live object of kmalloc";
-    case MM_FREE_OBJECT: return "a free object in a slab";
-    case MM_PAGE: return "a page of alloc_pages";
-    case MM_TABLE: return "a page table";
-    case MM_METADATA: return "allocator metadata";
-    case MM_RESERVED: return what->name ? what->name : "reserved at boot";
-    case MM_HELD_FRAME: return "a frame in use by the kernel";
-    case MM_NOT_CANONICAL: return "not an address: not canonical";
-    case MM_NOT_DIRECT: return "not in the direct map";
+    case MM_NO_RAM:
+        return "no RAM there";
+    case MM_FREE_FRAME:
+        return "a free frame";
+    case MM_CACHED_FRAME:
+        return "a free frame, kept in a CPU's stack";
+    case MM_LIVE_OBJECT:
+        return "a live object of kmalloc";
+    case MM_FREE_OBJECT:
+        return "a free object in a slab";
+    case MM_PAGE:
+        return "a page of alloc_pages";
+    case MM_TABLE:
+        return "a page table";
+    case MM_METADATA:
+        return "allocator metadata";
+    case MM_RESERVED:
+        return what->name ? what->name : "reserved at boot";
+    case MM_HELD_FRAME:
+        return "a frame in use by the kernel";
+    case MM_NOT_CANONICAL:
+        return "not an address: not canonical";
+    case MM_NOT_DIRECT:
+        return "not in the direct map";
     }
     return "unknown";
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Edit distance with neighbour swaps ("optimal string alignment"), row by row: three rows of SUGGEST_N_BYTES + 1.
+ * Edit distance with neighbour swaps ("optimal string alignment"), row by row: three rows of SUGGEST_N_BYTES
+ * + 1.
  */
 #include <kernel/shell/suggest.h>
 

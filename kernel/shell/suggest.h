@@ -10,7 +10,8 @@
 /* How many single-letter steps (insert, delete, replace, swap two neighbours) lead from a to b. */
 unsigned suggest_distance(const char *a, const char *b);
 
-/* A search: give it every candidate; `best` is the nearest one, or NULL when none is near enough to be meant. */
+/* A search: give it every candidate; `best` is the nearest one, or NULL when none is near enough to be meant.
+ */
 struct suggestion {
     const char *word;
     const char *best;

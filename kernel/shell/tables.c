@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Address spaces for trying things out.  A top-level table is an object of kmalloc(4096): its lower half is empty, its
- * upper half is a copy of the current table's, which is all that the kernel half of an address space is.
+ * Address spaces for trying things out.  A top-level table is an object of kmalloc(4096): its lower half is
+ * empty, its upper half is a copy of the current table's, which is all that the kernel half of an address
+ * space is.
  */
 #include <kernel/shell/tables.h>
 
@@ -13,7 +14,7 @@
 #include <mm/paging.h>
 
 #define TABLE_BYTES PAGE_4K_SIZE
-#define HALF_BYTES (TABLE_BYTES / 2) /* 256 entries of 8 bytes */
+#define HALF_BYTES  (TABLE_BYTES / 2) /* 256 entries of 8 bytes */
 
 static u64 tables[TABLES_MAX];
 

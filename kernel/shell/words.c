@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Splitting a line: one pass, one byte at a time, into the fixed buffer of struct words.  What is written is never
- * longer than what is read, so the length check at the start is the only one that the text needs.
+ * Splitting a line: one pass, one byte at a time, into the fixed buffer of struct words.  What is written is
+ * never longer than what is read, so the length check at the start is the only one that the text needs.
  */
 #include <kernel/shell/words.h>
 

@@ -6,7 +6,8 @@
  *     command  = words separated by blanks
  *     word     = plain bytes, 'taken as they stand', "with \" and \\ inside", in any mixture
  *
- * Control bytes other than the tab are refused: they come from line noise or a wrong paste, never from a person.
+ * Control bytes other than the tab are refused: they come from line noise or a wrong paste, never from a
+ * person.
  */
 #ifndef KERNEL_SHELL_WORDS_H
 #define KERNEL_SHELL_WORDS_H
@@ -14,7 +15,7 @@
 #include <lib/types.h>
 
 #define SHELL_LINE_BYTES 2048 /* a line with its terminating 0: what is typed, and what autorun= can hold */
-#define SHELL_N_WORDS 48      /* words of one command */
+#define SHELL_N_WORDS    48   /* words of one command */
 
 /* One command.  word[0 .. n-1] point into text. */
 struct words {
@@ -28,7 +29,8 @@ enum words_result { WORDS_END, WORDS_COMMAND, WORDS_ERROR };
 
 /*
  * Takes the next command with at least one word off *line and moves *line behind it.
- * WORDS_END: there is none.  WORDS_ERROR: `error` (at most error_size bytes) says in one line what is wrong and names it.
+ * WORDS_END: there is none.  WORDS_ERROR: `error` (at most error_size bytes) says in one line what is wrong
+ * and names it.
  */
 enum words_result words_next(const char **line, struct words *out, char *error, size_t error_size);
 

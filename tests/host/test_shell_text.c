@@ -101,8 +101,8 @@ static void distance_is_symmetric_and_bounded(void **state)
 
 static const char *nearest(const char *word)
 {
-    static const char *const candidates[] = {"mm_stat", "free", "zones", "kmalloc", "kzalloc", "kfree", "map", "unmap",
-                                             "pt",      "vtop", "help",  "peek"};
+    static const char *const candidates[] = {"mm_stat", "free",  "zones", "kmalloc", "kzalloc", "kfree",
+                                             "map",     "unmap", "pt",    "vtop",    "help",    "peek"};
     struct suggestion s;
     suggest_start(&s, word);
     for (unsigned i = 0; i < sizeof candidates / sizeof candidates[0]; i++)
@@ -169,8 +169,9 @@ static void json_has_commas_where_they_belong(void **state)
         json_object_end(&json);
     }
     json_array_end(&json);
-    assert_string_equal(written, "[{\"name\":\"a\",\"counts\":[1,18446744073709551615],\"none\":[],\"last\":false},"
-                                 "{\"name\":\"b\",\"counts\":[1,18446744073709551615],\"none\":[],\"last\":true}]");
+    assert_string_equal(written,
+                        "[{\"name\":\"a\",\"counts\":[1,18446744073709551615],\"none\":[],\"last\":false},"
+                        "{\"name\":\"b\",\"counts\":[1,18446744073709551615],\"none\":[],\"last\":true}]");
 }
 
 static void json_text_is_escaped(void **state)

@@ -112,7 +112,8 @@ static void any_bytes_are_survived(void **state)
         while (words_next(&line, &words, error, sizeof error) == WORDS_COMMAND) {
             assert_in_range(words.n, 1, SHELL_N_WORDS);
             assert_true(line <= text + n);
-            assert_true(words.word[words.n - 1] + strlen(words.word[words.n - 1]) < words.text + sizeof words.text);
+            assert_true(words.word[words.n - 1] + strlen(words.word[words.n - 1]) <
+                        words.text + sizeof words.text);
             assert_true(++n_commands <= n);
         }
     }
