@@ -4,12 +4,12 @@
  *
  *      map          where RAM is; borders of the zones                         (ram.c, zone.c)
  *      early        frames from a cursor                                       (ram.c)
+ *      own map      a copy of the firmware's map, which the loader's memory need not outlive
  *      paging       the final tables, made of early frames, loaded             (paging_boot.c)
  *      page array   a struct Page for each 2 MiB, in its window                (page_array.c)
  *      frames       all RAM that is neither reserved nor taken early is freed  (zone.c)
  *      roles        the boot's page tables are marked                          (role.c)
  *      slab         magazines; kmalloc works                                   (slab.c)
- *      own map      a copy of the firmware's map, which the loader's memory need not outlive
  *
  * Boot is "free every frame": there is no second way into the allocator.  All state lies in `mm`; starting again
  * forgets what was.
@@ -81,24 +81,20 @@ static void start_frames(void)
     mm.frames_ready = true;
 }
 
-/* Memory for a copy of the map: an object, or pages if it is that long. */
-static void *map_copy_alloc(u64 bytes)
-{
-    struct Page *page;
-
-    if (bytes <= KMALLOC_MAX_BYTES)
-        return kmalloc(bytes, 0);
-    page = bytes <= 63 * PAGE_BYTES ? alloc_pages(ZONE_NORMAL, (int)(PAGE_2M_ALIGN(bytes) / PAGE_BYTES), 0) : NULL;
-    return page == NULL ? NULL : phys_pointer(phys(page->addr_phys));
-}
-
+/* Copies the map into early frames: one run of them, however long; what is too short for it on the way is lost. */
 static const char *start_own_map(void)
 {
-    u64 bytes = mm.map.n_entries * sizeof(struct memory_map_entry);
-    struct memory_map_entry *copy = map_copy_alloc(bytes);
+    u64 n_frames = align_up(mm.map.n_entries * sizeof(struct memory_map_entry), FRAME_BYTES) / FRAME_BYTES;
+    struct memory_map_entry *copy;
+    phys_t first;
+    u64 n_got;
 
-    if (copy == NULL)
-        return "no room for a copy of the firmware's map";
+    do {
+        first = early_alloc_frames(n_frames, &n_got);
+        if (phys_is_none(first))
+            return "no room for a copy of the firmware's map";
+    } while (n_got < n_frames);
+    copy = phys_pointer(first);
     for (u64 i = 0; i < mm.map.n_entries; i++)
         copy[i] = memory_map_entry(&mm.map, i);
     mm.map.entries = copy;
@@ -113,6 +109,9 @@ const char *mm_start(const struct mm_boot *boot)
     if (wrong != NULL)
         return wrong;
     early_start(boot->early_limit);
+    wrong = start_own_map();
+    if (wrong != NULL)
+        return wrong;
     wrong = paging_start(boot);
     if (wrong != NULL)
         return wrong;
@@ -126,7 +125,7 @@ const char *mm_start(const struct mm_boot *boot)
     if (!paging_adopt_tables())
         return "no room for the roles of page tables";
     mm.start.table_bytes = paging_count_tables() * FRAME_BYTES;
-    return start_own_map();
+    return NULL;
 }
 
 /* Frees what lies in [start, end) and is reserved by nobody any more. */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory management in this kernel: from what the loader said to a running mm, and stacks with guard pages. */
+#ifndef KERNEL_MM_MEMORY_H
+#define KERNEL_MM_MEMORY_H
+
+#include <lib/types.h>
+
+struct boot_info;
+struct options;
+
+/* Reserved ranges by name, for mm_give_back: the loader's structures, and files it loaded. */
+#define MEMORY_LOADER_INFORMATION "loader information"
+#define MEMORY_START_UP_CODE "start-up code"
+
+/*
+ * Starts mm with the loader's memory map, on the final page tables.  Panics with the reason when it cannot.
+ * Logs what it took: instructions (TSC), RAM, zones.
+ */
+void memory_start(const struct boot_info *info, const struct options *options);
+
+/* mm.onbug=panic: a misuse of mm ends in a panic. */
+void memory_panic_on_misuse(bool panics);
+
+/*
+ * Maps a stack of 2^order frames between two guard pages.  *low and *top are its bounds.  False when
+ * memory is exhausted.
+ */
+bool stack_map(unsigned order, u64 *low, u64 *top);
+
+/* Moves to guarded stacks: every interrupt stack of this CPU, and then `next` on a fresh one for ordinary code. */
+_Noreturn void stacks_start(void (*next)(void));
+
+#endif
