@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Panic.
+ *
+ *     level 1    the whole report, then the action
+ *     2 .. 6     (the report or the panic shell failed) one line, then the action again
+ *     above      (printing itself fails) the action without a word; instead of the shell, halt
+ *
+ * The action runs on a stack of its own from its top, so it has room wherever the panic came from; what ran
+ * before is abandoned, interrupt stacks included.
+ */
+#include <kernel/acpi/power.h>
+#include <kernel/boot/options.h>
+#include <kernel/console/console.h>
+#include <kernel/cpu/cpu.h>
+#include <kernel/cpu/registers.h>
+#include <kernel/cpu/trap.h>
+#include <kernel/debug/backtrace.h>
+#include <kernel/debug/fault_report.h>
+#include <kernel/debug/log.h>
+#include <kernel/debug/panic.h>
+#include <kernel/debug/trap_report.h>
+#include <kernel/shell/shell.h>
+#include <lib/printf.h>
+
+#define LEVEL_LAST_WORDS  6
+#define PANIC_STACK_BYTES 32768
+
+static enum panic_action action = PANIC_SHELL;
+static u32 level;
+static struct trap_frame first_frame;
+static bool has_frame;
+static u8 panic_stack[PANIC_STACK_BYTES] __attribute__((aligned(16)));
+
+void panic_start(const struct options *options)
+{
+    action = options->panic_action;
+}
+
+bool panic_is_on(void)
+{
+    return __atomic_load_n(&level, __ATOMIC_RELAXED) > 0;
+}
+
+const struct trap_frame *panic_frame(void)
+{
+    return has_frame ? &first_frame : NULL;
+}
+
+static __attribute__((format(printf, 1, 2))) void print_line(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    kvprintf(format, arguments);
+    va_end(arguments);
+    console_write("\n", 1);
+}
+
+static _Noreturn void act(void)
+{
+    bool silent = level > LEVEL_LAST_WORDS;
+    switch (action) {
+    case PANIC_REBOOT:
+        power_reboot();
+    case PANIC_POWEROFF:
+        power_off();
+    case PANIC_EXIT:
+        power_exit(PANIC_EXIT_CODE);
+    case PANIC_SHELL:
+        break;
+    }
+    if (silent)
+        cpu_halt();
+    shell_panic_run();
+}
+
+/* Leaves everything that ran behind and acts on the panic stack. */
+static _Noreturn void leave_and_act(void)
+{
+    if (cpu_started)
+        cpu_abandon_stacks((u64)panic_stack, (u64)panic_stack + sizeof panic_stack);
+    __asm__ volatile("movq %0, %%rsp\n\t"
+                     "xorl %%ebp, %%ebp\n\t"
+                     "call *%1\n\t"
+                     "ud2"
+                     :
+                     : "r"((u64)panic_stack + sizeof panic_stack), "r"(act)
+                     : "memory");
+    __builtin_unreachable();
+}
+
+/* True when the whole report is to be made. */
+static bool begin(void)
+{
+    interrupts_disable();
+    u32 now = __atomic_add_fetch(&level, 1, __ATOMIC_RELAXED);
+    if (now > LEVEL_LAST_WORDS)
+        leave_and_act();
+    log_panic();
+    console_panic();
+    return now == 1;
+}
+
+_Noreturn void panic(const char *format, ...)
+{
+    bool first = begin();
+    va_list arguments;
+    kprintf(first ? "\npanic: " : "panic during panic: ");
+    va_start(arguments, format);
+    kvprintf(format, arguments);
+    va_end(arguments);
+    kprintf("\n");
+    if (first && cpu_started) {
+        kprintf("backtrace:\n");
+        backtrace_print_here(print_line);
+    }
+    leave_and_act();
+}
+
+_Noreturn void panic_trap(const struct trap_frame *frame)
+{
+    u64 address = cr2_read();
+    if (!begin()) {
+        kprintf("panic during panic: %s at 0x%016lx, address 0x%016lx\n", trap_vector_name(frame->vector),
+                frame->rip, address);
+        leave_and_act();
+    }
+    first_frame = *frame;
+    has_frame = true;
+    cr2_write(address); /* in case a probe of the console changed it */
+    kprintf("\npanic: ");
+    trap_report_cause(frame, print_line);
+    trap_report_state(frame, print_line);
+    if (frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT)
+        fault_report_walk(address);
+    leave_and_act();
+}

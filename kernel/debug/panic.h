@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end: what happened, registers, backtrace, then what the option panic= says: a shell that can look, or
+ * reboot, power off, or leave QEMU with an exit code.
+ *
+ * Takes no lock and allocates nothing.  A panic inside the report goes straight to the end; a panic in the
+ * panic shell starts that shell anew, a few times.
+ */
+#ifndef KERNEL_DEBUG_PANIC_H
+#define KERNEL_DEBUG_PANIC_H
+
+#include <lib/types.h>
+
+struct options;
+struct trap_frame;
+
+#define PANIC_EXIT_CODE 0x21 /* for the debug-exit port: QEMU ends with 2 * 0x21 + 1 = 67 */
+
+/* Remembers what to do after a panic (options->panic_action).  Before that it is the shell. */
+void panic_start(const struct options *options);
+
+/* Printf's formats; no newline at the end.  Any context, interrupts on or off. */
+_Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same for an exception of the kernel. */
+_Noreturn void panic_trap(const struct trap_frame *frame);
+
+/* True once a panic has begun. */
+bool panic_is_on(void);
+
+/*
+ * The registers of the trap that the panic began with, for the panic shell; NULL when it did not begin with
+ * one.
+ */
+const struct trap_frame *panic_frame(void);
+
+#endif
