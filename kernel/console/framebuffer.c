@@ -110,7 +110,9 @@ static void framebuffer_draw(unsigned column, unsigned row, struct terminal_cell
 /* How many characters of `glyph` pixels fit between the margins. */
 static unsigned characters(u32 pixels, unsigned glyph)
 {
-    return pixels > 2 * MARGIN_PIXELS ? (pixels - 2 * MARGIN_PIXELS) / (glyph * framebuffer.scale) : 0;
+    u32 margins = 2 * MARGIN_PIXELS * framebuffer.scale;
+
+    return pixels > margins ? (pixels - margins) / (glyph * framebuffer.scale) : 0;
 }
 
 static void framebuffer_divide(unsigned *columns, unsigned *rows)
