@@ -25,6 +25,7 @@
  * Locking.  mm.mmio.lock over the list; it comes before mm.paging.lock and kmalloc's locks.
  */
 #include <lib/bits.h>
+#include <mm/check.h>
 #include <mm/mmio.h>
 #include <mm/paging.h>
 #include <mm/state.h>
@@ -184,4 +185,60 @@ bool mmio_unmap(const void *pointer)
         return false;
     kfree(range);
     return true;
+}
+
+/* Is [start, end) mapped throughout? */
+static bool is_mapped(u64 start, u64 end)
+{
+    struct paging_run run;
+
+    while (start < end) {
+        if (!paging_next_run(mm.paging.kernel_top, virt(start), virt(end), &run) || run.start.addr != start)
+            return false;
+        start += run.bytes;
+    }
+    return true;
+}
+
+/* Is nothing of [start, end) mapped? */
+static bool is_empty(u64 start, u64 end)
+{
+    struct paging_run run;
+
+    return start >= end || !paging_next_run(mm.paging.kernel_top, virt(start), virt(end), &run);
+}
+
+static bool check_range(const struct mmio_range *range, u64 from, struct mm_violation *out)
+{
+    u64 guard = range->end - GUARD_BYTES;
+
+    if (range->start < from || guard <= range->start || range->end > MM_MMIO_END)
+        return check_failed(out, 420, "busy MMIO ranges are out of order", range->start, from, range->end);
+    if (!is_empty(from, range->start) || !is_mapped(range->start, guard) || !is_empty(guard, range->end))
+        return check_failed(out, 421, "an MMIO range is not mapped as it is listed", range->start, 0, 0);
+    return true;
+}
+
+static bool check_locked(struct mm_violation *out)
+{
+    u64 from = MM_MMIO_START, n_ranges = 0;
+
+    for (const struct mmio_range *range = mm.mmio.first; range != NULL; range = range->next) {
+        if (!check_range(range, from, out))
+            return false;
+        from = range->end;
+        n_ranges++;
+    }
+    if (!is_empty(from, MM_MMIO_END))
+        return check_failed(out, 421, "something is mapped behind the last MMIO range", from, 0, 0);
+    return check_equal(out, 420, "MMIO ranges are miscounted", 0, mm.mmio.n_ranges, n_ranges);
+}
+
+bool mmio_check(struct mm_violation *out)
+{
+    ul saved = platform_lock(&mm.mmio.lock);
+    bool sound = check_locked(out);
+
+    platform_unlock(&mm.mmio.lock, saved);
+    return sound;
 }

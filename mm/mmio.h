@@ -17,4 +17,8 @@ MUST_USE void *mmio_map(phys_t at, u64 bytes, enum mmio_cache cache);
 /* Takes a mapping of mmio_map away, given the pointer that it returned.  Returns false for any other pointer. */
 bool mmio_unmap(const void *pointer);
 
+/* The window's invariants, for mm_check (mmio.c numbers them).  Takes the window's lock, then paging's. */
+struct mm_violation;
+bool mmio_check(struct mm_violation *out);
+
 #endif

@@ -28,20 +28,16 @@
  * Cost.  Linear in entries of tables: 512 entries about 8000 instructions; 10 for each 2 MiB of the direct
  * map.
  *
- * Locking.  mm.paging.lock all the time.
+ * The MMIO window's own invariants, I420 and I421, are in mmio.c; it is asked last.
+ *
+ * Locking.  mm.paging.lock all the time, but for the window's.
  */
-#include <mm/inspect.h>
+#include <mm/check.h>
+#include <mm/mmio.h>
 #include <mm/page.h>
 #include <mm/paging_core.h>
 
 #define DIRECT_END (PAGE_OFFSET + MM_RAM_LIMIT)
-
-static bool fail(struct mm_violation *out, unsigned number, const char *text, u64 where, u64 expected,
-                 u64 found)
-{
-    *out = (struct mm_violation){number, text, where, expected, found};
-    return false;
-}
 
 static bool is_direct_address(u64 linear)
 {
@@ -83,18 +79,19 @@ static bool check_table(const struct paging_place *place, struct mm_violation *o
     unsigned n_present;
 
     if (table_frame_level(table) != place->level - 1)
-        return fail(out, 401, "an entry points to a frame that is no table of the next level", where,
-                    place->level - 1, table_frame_level(table));
+        return check_failed(out, 401, "an entry points to a frame that is no table of the next level", where,
+                            place->level - 1, table_frame_level(table));
     if (*paging_entries(table) & ENTRY_MARK)
-        return fail(out, 403, "a table is reached twice", where, 0, table.addr);
+        return check_failed(out, 403, "a table is reached twice", where, 0, table.addr);
     *paging_entries(table) |= ENTRY_MARK;
     if ((entry ^ allowed) & ENTRY_MEANING)
-        return fail(out, 404, "an upper entry has the wrong rights", where, allowed, entry);
+        return check_failed(out, 404, "an upper entry has the wrong rights", where, allowed, entry);
     n_present = count_present(table);
     if (table_frame_used(table) != n_present)
-        return fail(out, 402, "a table's used count is wrong", where, n_present, table_frame_used(table));
+        return check_failed(out, 402, "a table's used count is wrong", where, n_present,
+                            table_frame_used(table));
     if (n_present == 0 && !may_be_empty(place))
-        return fail(out, 413, "an empty table was not freed", where, 0, table.addr);
+        return check_failed(out, 413, "an empty table was not freed", where, 0, table.addr);
     return true;
 }
 
@@ -106,13 +103,13 @@ static bool check_leaf(const struct paging_place *place, struct mm_violation *ou
     bool executable = mm.features.no_execute && !(leaf & ENTRY_XD);
 
     if ((leaf & ENTRY_ADDRESS & (bytes - 1) & ~pat) || (leaf & ENTRY_ADDRESS) >= mm.paging.phys_limit)
-        return fail(out, 407, "a leaf's address is impossible", where, 0, leaf);
+        return check_failed(out, 407, "a leaf's address is impossible", where, 0, leaf);
     if (shared && (leaf & ENTRY_US))
-        return fail(out, 405, "user access in the kernel half", where, 0, leaf);
+        return check_failed(out, 405, "user access in the kernel half", where, 0, leaf);
     if (shared && executable && (leaf & ENTRY_RW) && !is_special_address(place->at))
-        return fail(out, 406, "an own mapping is writable and executable", where, 0, leaf);
+        return check_failed(out, 406, "an own mapping is writable and executable", where, 0, leaf);
     if (place->at < FRAME_BYTES)
-        return fail(out, 411, "page 0 is mapped", where, 0, leaf);
+        return check_failed(out, 411, "page 0 is mapped", where, 0, leaf);
     return true;
 }
 
@@ -123,8 +120,8 @@ static enum paging_go check_entries(struct paging_place *place, void *context)
     if (place->level == ENTRY_TOP_LEVEL) {
         bool kernel_half = place->at >= ENTRY_LINEAR_END / 2, shared = paging_slot_is_shared(place->at);
         if ((kernel_half && present != shared) || (shared && !present)) {
-            fail(context, 412, "a slot of the kernel half is not as it was at boot",
-                 entry_virt(place->at).addr, shared, present);
+            check_failed(context, 412, "a slot of the kernel half is not as it was at boot",
+                         entry_virt(place->at).addr, shared, present);
             return PAGING_STOP;
         }
     }
@@ -160,7 +157,7 @@ static bool check_spares(struct mm_violation *out)
             for (unsigned k = 0; k < ENTRIES_PER_TABLE; k++)
                 bits |= entries[k];
             if (table_frame_level(table) != level || table_frame_used(table) != 0 || bits != 0)
-                return fail(out, 414, "a spare table is not clean", table.addr, 0, bits);
+                return check_failed(out, 414, "a spare table is not clean", table.addr, 0, bits);
         }
     }
     return true;
@@ -173,15 +170,15 @@ static bool check_direct_run(const struct paging_run *run, struct mm_violation *
     struct memory_range ram;
 
     if (run->phys.addr != start)
-        return fail(out, 408, "the direct map shows the wrong memory", run->start.addr, start,
-                    run->phys.addr);
+        return check_failed(out, 408, "the direct map shows the wrong memory", run->start.addr, start,
+                            run->phys.addr);
     if (!ram_next(start, &ram) || ram.start > start || ram.end < end)
-        return fail(out, 408, "the direct map shows what is no RAM", run->start.addr, start, 0);
+        return check_failed(out, 408, "the direct map shows what is no RAM", run->start.addr, start, 0);
     if (mm.features.no_execute && !(run->flags & PAGE_XD))
-        return fail(out, 410, "the direct map is executable", run->start.addr, PAGE_XD, run->flags);
+        return check_failed(out, 410, "the direct map is executable", run->start.addr, PAGE_XD, run->flags);
     for (u64 at = align_down(start, PAGE_BYTES); at < end; at += PAGE_BYTES) {
         if (!page_is_direct(page_of(phys(at))))
-            return fail(out, 408, "a page of UNMAPPED is mapped", PAGE_OFFSET + at, 0, at);
+            return check_failed(out, 408, "a page of UNMAPPED is mapped", PAGE_OFFSET + at, 0, at);
     }
     return true;
 }
@@ -199,7 +196,8 @@ static bool check_direct_map(struct mm_violation *out)
         from = virt_add(run.start, run.bytes);
     }
     if (bytes != managed)
-        return fail(out, 409, "the direct map is not as large as its zones", PAGE_OFFSET, managed, bytes);
+        return check_failed(out, 409, "the direct map is not as large as its zones", PAGE_OFFSET, managed,
+                            bytes);
     return true;
 }
 
@@ -217,8 +215,8 @@ static bool check_aliases(struct mm_violation *out)
         for (; paging_next_run(mm.paging.kernel_top, at, alias_end, &alias);
              at = virt_add(alias.start, alias.bytes)) {
             if (alias.flags & PAGE_R_W)
-                return fail(out, 410, "read-only memory can be written through the direct map",
-                            alias.start.addr, 0, alias.flags);
+                return check_failed(out, 410, "read-only memory can be written through the direct map",
+                                    alias.start.addr, 0, alias.flags);
         }
     }
     return true;
@@ -232,10 +230,11 @@ static bool check_locked(struct mm_violation *out)
     bool sound;
 
     if (table_frame_level(top) != ENTRY_TOP_LEVEL)
-        return fail(out, 400, "the kernel's top level is not marked as one", top.addr, ENTRY_TOP_LEVEL,
-                    table_frame_level(top));
+        return check_failed(out, 400, "the kernel's top level is not marked as one", top.addr,
+                            ENTRY_TOP_LEVEL, table_frame_level(top));
     if (table_frame_used(top) != count_present(top))
-        return fail(out, 402, "a table's used count is wrong", 0, count_present(top), table_frame_used(top));
+        return check_failed(out, 402, "a table's used count is wrong", 0, count_present(top),
+                            table_frame_used(top));
     sound = check_spares(out) && paging_visit_range(top, 0, ENTRY_LINEAR_END, &check, out);
     paging_visit_range(top, 0, ENTRY_LINEAR_END, &unmark, NULL);
     return sound && check_direct_map(out) && check_aliases(out);
@@ -247,5 +246,5 @@ bool paging_check(struct mm_violation *out)
     bool sound = check_locked(out);
 
     platform_unlock(&mm.paging.lock, saved);
-    return sound;
+    return sound && mmio_check(out);
 }
