@@ -3,6 +3,7 @@
 #include <cmocka_all.h>
 #include <paging_tools.h>
 
+#include <mm/inspect.h>
 #include <mm/paging.h>
 #include <mm/role.h>
 
@@ -199,6 +200,7 @@ static void runs_step_over_the_hole_that_is_not_canonical(void **state)
 
 static void all_runs_together_are_all_that_is_mapped(void **state)
 {
+    struct mm_zone_info dma, normal;
     struct paging_run run;
     u64 bytes = 0;
     virt_t from = virt(PAGE_OFFSET);
