@@ -77,7 +77,7 @@ void zone_start_all(u64 dma_bytes, u64 direct_map_bytes)
     mm.ram_end = min_u64(memory_map_usable_end(&mm.map), MM_RAM_LIMIT);
     mm.n_pages = (u32)(align_up(mm.ram_end, PAGE_BYTES) / PAGE_BYTES);
     mm.dma_end = choose_dma_end(dma_bytes, ram_bytes);
-    mm.direct_end = max_u64(align_up(ram_address_of_byte(direct_bytes), PAGE_BYTES), mm.dma_end);
+    mm.direct_end = max_u64(align_down(ram_address_of_byte(direct_bytes) + PAGE_BYTES / 2, PAGE_BYTES), mm.dma_end);
     zone_start(&mm.zone[0], "DMA", ZONE_DMA, 0, mm.dma_end);
     zone_start(&mm.zone[1], "NORMAL", ZONE_NORMAL, mm.dma_end, mm.direct_end);
     zone_start(&mm.zone[2], "UNMAPPED", ZONE_UNMAPPED_IN_PGT, mm.direct_end, max_u64(mm.ram_end, mm.direct_end));
