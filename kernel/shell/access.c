@@ -33,6 +33,16 @@ bool access_check_range(u64 at, u64 n)
 
 /* ---- from an address to a pointer that can be probed ---- */
 
+/* RAM that the direct map shows read-only is not to be written through the back door either. */
+static bool is_read_only(u64 at)
+{
+    struct paging_path path;
+    if (!mm_is_direct(phys(at)))
+        return false;
+    paging_walk(paging_kernel_top(), virt(at + PAGE_OFFSET), &path);
+    return path.mapped && !(path.flags & PAGE_R_W);
+}
+
 static bool locate_physical(const struct access *access, u64 at, bool writable, u64 *pointer)
 {
     struct mm_what what;
@@ -42,6 +52,8 @@ static bool locate_physical(const struct access *access, u64 at, bool writable, 
     mm_describe_phys(phys(at), &what);
     if (what.kind == MM_NO_RAM && !access->force)
         return out_error("0x%lx is no RAM; -f looks anyway", at);
+    if (writable && is_read_only(at))
+        return out_error("0x%lx is read-only: the kernel's instructions or constants", at);
     char *frame = paging_peek(phys(at & PAGE_4K_MASK), writable);
     if (!frame)
         return out_error("0x%lx cannot be shown: no temporary mapping", at);

@@ -5,13 +5,29 @@
 #include <kernel/shell/commands.h>
 #include <kernel/shell/fault.h>
 #include <kernel/shell/out.h>
+#include <kernel/shell/suggest.h>
 #include <mm/inspect.h>
+
+static bool unknown_suite(const char *word)
+{
+    struct suggestion nearest;
+    const char *name;
+    suggest_start(&nearest, word);
+    for (unsigned i = 0; (name = selftest_name(i)); i++)
+        suggest_try(&nearest, name);
+    if (nearest.best)
+        return out_error("there is no test suite '%s'; did you mean '%s'?", word, nearest.best);
+    return out_error("there is no test suite '%s'", word);
+}
 
 static bool run_selftest(struct call *call)
 {
-    int n_failed = selftest_run(call->n ? call->argument[0] : NULL);
+    const char *suite = call->n ? call->argument[0] : NULL;
+    int n_failed = selftest_run(suite);
+    if (n_failed < 0 && suite)
+        return unknown_suite(suite);
     if (n_failed < 0)
-        return out_error("there is no test '%s'", call->argument[0]);
+        return out_error("there are no tests");
     return !n_failed || out_error("%d tests failed", n_failed);
 }
 
@@ -32,7 +48,8 @@ const struct command commands_work[] = {
      .example = "selftest",
      .trouble = "a failed test is a line that begins with 'not ok'",
      .run = run_selftest,
-     .n_max = 1},
+     .n_max = 1,
+     .kinds = {ARGUMENT_SUITE}},
     {.name = "check",
      .usage = "check",
      .summary = "recount everything that memory management believes",
@@ -43,7 +60,7 @@ const struct command commands_work[] = {
      .flags = COMMAND_LOOKS},
     {.name = "fault",
      .usage = "fault KIND",
-     .summary = "make the kernel fault, to see the report; there is no way back",
+     .summary = "make the kernel fault, to see the report",
      .example = "fault write-ro",
      .trouble = "that is its purpose: the panic shell, or what panic= says, follows",
      .run = fault_run,

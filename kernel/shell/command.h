@@ -22,6 +22,7 @@ enum argument_kind {
     ARGUMENT_PAGE_FLAG,
     ARGUMENT_MAP_FLAG,
     ARGUMENT_TABLE,  /* numbers of pt list */
+    ARGUMENT_SUITE,  /* of selftest */
     ARGUMENT_CHOICE, /* the command's own `choices` */
 };
 

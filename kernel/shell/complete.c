@@ -4,6 +4,7 @@
  * (quotes are not looked at: what stands in them is not completed).  The first word is the command; the words
  * behind it decide which argument the last one is; behind repeat, watch and time the next command begins.
  */
+#include <kernel/selftest/selftest.h>
 #include <kernel/shell/complete.h>
 
 #include <kernel/shell/command.h>
@@ -93,6 +94,13 @@ static void offer_tables(struct completion *c)
     offer(c, "current", "the table in use");
 }
 
+static void offer_suites(struct completion *c)
+{
+    const char *name;
+    for (unsigned i = 0; (name = selftest_name(i)); i++)
+        offer(c, name, selftest_summary(i));
+}
+
 /* What argument i of a command is: the last kind in its list counts for all that follow. */
 static unsigned kind_of(const struct command *command, unsigned i)
 {
@@ -127,6 +135,9 @@ static void offer_argument(struct completion *c, const struct command *command, 
         break;
     case ARGUMENT_TABLE:
         offer_tables(c);
+        break;
+    case ARGUMENT_SUITE:
+        offer_suites(c);
         break;
     case ARGUMENT_CHOICE:
         offer_choices(c, command->choices);

@@ -9,6 +9,8 @@
 #include <lib/string.h>
 #include <mm/mm.h>
 
+#define NOT_CANONICAL (1UL << 62)
+
 const struct choice fault_choices[] = {
     {"null", "read virtual page 0"},
     {"write-ro", "write to the kernel's read-only data"},
@@ -19,7 +21,7 @@ const struct choice fault_choices[] = {
     {"ud", "an invalid instruction"},
     {"int3", "a breakpoint"},
     {"stack", "recurse until the guard page"},
-    {"double", "a fault without a usable stack"},
+    {"rsp", "an exception with a stack pointer that leads nowhere"},
     {"panic", "call panic()"},
     {NULL, NULL},
 };
@@ -54,7 +56,7 @@ static void fault_unmapped(void)
 
 static void fault_canonical(void)
 {
-    read_at(1UL << 62);
+    read_at(NOT_CANONICAL);
 }
 
 static void fault_divide(void)
@@ -86,10 +88,11 @@ static void fault_stack(void)
     __asm__ volatile("" : : "r"(recurse(0)));
 }
 
-/* With the stack pointer at nothing, a page fault cannot be delivered on it either. */
-static void fault_double(void)
+/* Any exception will do: its frame cannot be pushed where the stack pointer leads, so the handler needs its
+ * own. */
+static void fault_rsp(void)
 {
-    __asm__ volatile("movq %0, %%rsp\n\tpushq $0" : : "r"(MM_SPECIAL_END - PAGE_4K_SIZE) : "memory");
+    __asm__ volatile("movq %0, %%rsp\n\tud2" : : "r"(NOT_CANONICAL) : "memory");
 }
 
 static void fault_panic(void)
@@ -100,7 +103,7 @@ static void fault_panic(void)
 /* In the order of fault_choices. */
 static void (*const faults[])(void) = {
     fault_null, fault_write_ro, fault_exec_nx, fault_unmapped, fault_canonical, fault_divide,
-    fault_ud,   fault_int3,     fault_stack,   fault_double,   fault_panic,
+    fault_ud,   fault_int3,     fault_stack,   fault_rsp,      fault_panic,
 };
 
 _Static_assert(sizeof faults / sizeof faults[0] + 1 == sizeof fault_choices / sizeof fault_choices[0],

@@ -25,7 +25,7 @@
 
 static const struct boot_info *boot_info;
 static const struct options *boot_options;
-static bool in_panic;
+static bool in_panic, in_autorun;
 
 /* Words of the lines inside each other; too large for the stack.  One shell, so one set. */
 static struct words words_of_depth[SHELL_N_NESTED];
@@ -98,6 +98,15 @@ static bool is_well_formed(const char *line, struct words *words)
     return result == WORDS_END || out_error("%s", error);
 }
 
+/* A command of autorun=, before it runs. */
+static void echo(const struct words *words)
+{
+    out_text("autorun:");
+    for (unsigned i = 0; i < words->n; i++)
+        out(words->quoted[i] ? " \"%s\"" : " %s", words->word[i]);
+    out_text("\n");
+}
+
 bool shell_run_commands(const char *line, unsigned depth)
 {
     char error[ERROR_BYTES];
@@ -107,8 +116,11 @@ bool shell_run_commands(const char *line, unsigned depth)
     struct words *words = &words_of_depth[depth];
     if (!is_well_formed(line, words))
         return false;
-    while (!out_interrupted() && words_next(&line, words, error, sizeof error) == WORDS_COMMAND)
+    while (!out_interrupted() && words_next(&line, words, error, sizeof error) == WORDS_COMMAND) {
+        if (in_autorun && !depth)
+            echo(words);
         ok = call_run(depth, words->n, words->word, words->quoted) && ok;
+    }
     return ok;
 }
 
@@ -131,8 +143,9 @@ static void run_autorun(void)
 {
     if (!boot_options || !boot_options->autorun[0])
         return;
-    out("autorun: %s\n", boot_options->autorun);
+    in_autorun = true;
     shell_run_line(boot_options->autorun);
+    in_autorun = false;
 }
 
 static _Noreturn void loop(const char *prompt)
