@@ -19,6 +19,7 @@
 #include <kernel/cpu/interrupt.h>
 #include <kernel/cpu/io.h>
 #include <kernel/cpu/probe.h>
+#include <kernel/cpu/registers.h>
 #include <kernel/cpu/trap.h>
 #include <kernel/cpu/user.h>
 #include <kernel/debug/log.h>
@@ -50,8 +51,9 @@ static void note_nmi(struct cpu *cpu, const struct trap_frame *frame)
     klog("nmi: in %s, port 0x61 says 0x%02x", place, inb(PORT_SYSTEM_CONTROL_B));
 }
 
-static void note_and_go_on(const struct trap_frame *frame)
+static void note_and_go_on(struct trap_frame *frame)
 {
+    frame->rflags &= ~RFLAGS_TF; /* one report, not one for each instruction from here on */
     klog("trap: %s, going on", trap_vector_name(frame->vector));
     trap_report_state(frame, klog);
     if (frame->vector == VECTOR_DEBUG)

@@ -3,14 +3,14 @@
 ; Where the CPU arrives on every exception and interrupt.
 ;
 ; A stub makes the stack look the same for all vectors (a zero where the CPU pushes no error code, then the
-; vector) and jumps to the common part, which saves the registers as struct trap_frame (trap.h), makes GS point
-; to the CPU's block, calls trap_handle(frame) and undoes it all.
+; vector) and jumps to the common part, which saves the registers as struct trap_frame (trap.h), makes GS
+; point to the CPU's block, calls trap_handle(frame) and undoes it all.
 ;
 ; GS: coming from ring 3, GS.base is the user's and SWAPGS is due; coming from ring 0 it is ours.  Except that
-; an exception may strike in ring 0 with the user's GS: NMI, #DF, #MC, #DB around any SWAPGS, #GP at an IRETQ to
-; ring 3.  Exceptions therefore look at the register itself: ours is in the kernel half, thus negative, and
-; ring 3 cannot load such a base (CR4.FSGSBASE is off).  Interrupts, which are masked there and want to be quick,
-; do not.
+; an exception may strike in ring 0 with the user's GS: NMI, #DF, #MC, #DB around any SWAPGS, #GP at an IRETQ
+; to ring 3.  Exceptions therefore look at the register itself: ours is in the kernel half, thus negative, and
+; ring 3 cannot load such a base (CR4.FSGSBASE is off).  Interrupts, which are masked there and want to be
+; quick, do not.
 ; rbx remembers whether SWAPGS is to be undone towards ring 0; C preserves rbx.
 
 bits 64

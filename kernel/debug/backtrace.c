@@ -149,6 +149,9 @@ static bool cross_trap(struct backtrace *walk)
 void backtrace_start(struct backtrace *walk, u64 rip, u64 rsp, u64 rbp)
 {
     *walk = (struct backtrace){.address = rip, .certain = true, .stack_at = rsp, .frame_at = rbp};
+    bool lost = cpu_stack_of(rsp).top == 0 && cpu_stack_of(rbp).top != 0;
+    if (lost)
+        walk->stack_at = rbp; /* the stack pointer is what went wrong; the frame pointer still leads home */
 }
 
 bool backtrace_next(struct backtrace *walk)

@@ -21,8 +21,8 @@ static bool is_canonical(u64 address)
     return (u64)((s64)(address << 16) >> 16) == address;
 }
 
-/* Just below a stack of ours, or pushing from outside of all of them. */
-static bool is_stack_overflow(const struct trap_frame *frame, u64 address)
+/* Just below a stack of ours: in its guard page, if it has one. */
+static bool is_below_stack(u64 address)
 {
     const struct cpu *cpu = cpu_this();
     const u64 guard_bytes = 4096;
@@ -31,13 +31,16 @@ static bool is_stack_overflow(const struct trap_frame *frame, u64 address)
         if (low != 0 && address < low && address >= low - guard_bytes)
             return true;
     }
-    return frame->vector == VECTOR_DOUBLE_FAULT && cpu_stack_of(frame->rsp).top == 0;
+    return false;
 }
 
 const char *fault_guess(const struct trap_frame *frame, u64 address)
 {
-    if (is_stack_overflow(frame, address))
-        return "the stack is full, or the stack pointer wrong";
+    bool about_memory = frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT;
+    if (cpu_stack_of(frame->rsp).top == 0)
+        return about_memory && is_below_stack(address) ? "the stack is full" : "a wrong stack pointer";
+    if (about_memory && is_below_stack(address))
+        return "the stack is full";
     if (frame->vector != VECTOR_PAGE_FAULT)
         return NULL;
     if (address < MM_USER_START)
