@@ -24,6 +24,7 @@
 #define STAMPED_BYTES (LOG_LINE_BYTES + 32) /* a log line and its time */
 #define PROMPT_BYTES 64
 #define PROMPT_COLOUR "\033[1;36m"
+#define PANIC_COLOUR "\033[1;31m"
 #define PROMPT_COLOUR_END "\033[0m"
 #define LOG_COLOUR "\033[90m"
 #define LOG_COLOUR_END "\033[0m"
@@ -272,7 +273,8 @@ enum line_result console_read_line(const char *prompt, const char **line)
         console_write("\n", 1);
     console_flush_log();
     console.editing = true;
-    ksnprintf(coloured, sizeof(coloured), PROMPT_COLOUR "%s" PROMPT_COLOUR_END, prompt);
+    ksnprintf(coloured, sizeof(coloured), "%s%s" PROMPT_COLOUR_END, console.panic ? PANIC_COLOUR : PROMPT_COLOUR,
+              prompt);
     line_edit_begin(&console.edit, coloured, edit_columns());
     while (result == LINE_MORE)
         result = line_edit_key(&console.edit, console_getc());

@@ -27,8 +27,8 @@ struct options;
 void console_start(const struct boot_info *info, const struct options *options);
 
 /*
- * After mm_start and the interrupt controller: maps the screen, shows on it what was written so far, and
- * receives keys by interrupt from here on.
+ * As soon as mm has loaded its tables, before or after interrupts_start: maps the screen, shows on it what was
+ * written so far, and receives keys by interrupt from here on.
  */
 void console_start_screen(void);
 
