@@ -27,6 +27,7 @@ const char *command_nearest(const char *name)
 {
     struct suggestion nearest;
     suggest_start(&nearest, name);
+    nearest.distance = UINT32_MAX; /* whatever has a letter in common is better than nothing */
     for (const struct command_group *group = command_groups; group->name; group++) {
         for (const struct command *command = group->commands; command->name; command++) {
             suggest_try(&nearest, command->name);

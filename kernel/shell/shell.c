@@ -130,12 +130,12 @@ void shell_run_line(const char *line)
     out_interrupted_clear();
     console_page_begin();
     shell_run_commands(line, 0);
+    if (out_interrupted()) {
+        if (!in_panic)
+            release_since(n_before);
+        out_error("interrupted"); /* before the page ends: who typed q there does not want to see it */
+    }
     console_page_end();
-    if (!out_interrupted())
-        return;
-    if (!in_panic)
-        release_since(n_before);
-    out_error("interrupted");
 }
 
 /* The commands of autorun=, each shown before it runs. */
