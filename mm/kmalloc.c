@@ -29,53 +29,68 @@
 #include <mm/role.h>
 #include <mm/slab.h>
 
-/* Sizes that have no class, after what is handled in line. */
-static void *kmalloc_none(ul size)
+/* The class of the size `last` + 1, at least one byte: the position of its highest bit, 32 bytes being class 0. */
+static inline unsigned class_of_last(ul last)
 {
-    platform_report(MM_NOTE, "mm: kmalloc(%lu): more than %lu bytes", size, KMALLOC_MAX_BYTES);
-    return NULL;
+    return ((unsigned)__builtin_clzl(last | (1UL << (CLASS_MIN_SHIFT - 1))) ^ 63) - (CLASS_MIN_SHIFT - 1);
 }
 
-static void *kmalloc_from(struct mm_cpu *cpu, unsigned class, gfp_t gfp)
+/* Clears the whole object that was made for this size. */
+static NOINLINE void *object_clear(ul size, void *object)
 {
-    struct magazine *magazine = &cpu->magazine[class];
-    struct round round = magazine->round[--magazine->n];
+    return memset(object, 0, 1UL << (class_of_last(size - 1) + CLASS_MIN_SHIFT));
+}
 
+/* The top round of a magazine, which is not empty, as a live object. */
+static inline void *magazine_pop(struct magazine *magazine)
+{
+    u32 n = magazine->n - 1;
+    const struct round *round = &magazine->round[n];
+
+    magazine->n = n;
     magazine->n_allocs++;
-    __atomic_store_n(round.live, 1, __ATOMIC_RELAXED);
-    if (UNLIKELY(gfp & __GFP_ZERO))
-        memset(round.object, 0, 1UL << (class + CLASS_MIN_SHIFT));
-    return round.object;
+    __atomic_store_n(round->live, 1, __ATOMIC_RELAXED);
+    return round->object;
 }
 
-static void *kmalloc_refilled(unsigned class, gfp_t gfp)
+/* What the fast path does not do: no size, too large a size, an empty magazine. */
+static NOINLINE void *kmalloc_slowly(ul size, gfp_t gfp)
 {
     struct mm_cpu *cpu = platform_cpu();
+    unsigned class;
 
+    if (size > KMALLOC_MAX_BYTES) {
+        platform_report(MM_NOTE, "mm: kmalloc(%lu): more than %lu bytes", size, KMALLOC_MAX_BYTES);
+        return NULL;
+    }
+    if (size == 0)
+        return kmalloc(1, gfp);
+    class = class_of_last(size - 1);
     if (magazine_refill(cpu, class))
-        return kmalloc_from(cpu, class, gfp);
+        return kmalloc(size, gfp);
     __atomic_fetch_add(&mm.class[class].n_failures, 1, __ATOMIC_RELAXED);
     platform_report(MM_NOTE, "mm: kmalloc: no memory for an object of %lu bytes", 1UL << (class + CLASS_MIN_SHIFT));
     return NULL;
 }
 
-void *kmalloc(ul size, gfp_t gfp)
+FAST_PATH void *kmalloc(ul size, gfp_t gfp)
 {
-    struct mm_cpu *cpu = platform_cpu();
+    ul last = size - 1;
+    struct magazine *magazine;
     unsigned class;
+    void *object;
 
-    if (UNLIKELY(size - 1 >= KMALLOC_MAX_BYTES)) {
-        if (size != 0)
-            return kmalloc_none(size);
-        size = 1;
-    }
-    class = 63 - (unsigned)__builtin_clzl((size - 1) | (1UL << (CLASS_MIN_SHIFT - 1))) - (CLASS_MIN_SHIFT - 1);
-    if (UNLIKELY(cpu->magazine[class].n == 0))
-        return kmalloc_refilled(class, gfp);
-    return kmalloc_from(cpu, class, gfp);
+    if (UNLIKELY(last >= KMALLOC_MAX_BYTES))
+        return kmalloc_slowly(size, gfp);
+    class = class_of_last(last);
+    magazine = &platform_cpu()->magazine[class];
+    if (UNLIKELY(magazine->n == 0))
+        return kmalloc_slowly(size, gfp);
+    object = magazine_pop(magazine);
+    return UNLIKELY(gfp & __GFP_ZERO) ? object_clear(size, object) : object;
 }
 
-void *kzalloc(ul size, gfp_t gfp)
+FAST_PATH void *kzalloc(ul size, gfp_t gfp)
 {
     return kmalloc(size, gfp | __GFP_ZERO);
 }
@@ -94,7 +109,7 @@ static bool top_level_retire(phys_t at)
 }
 
 /* What the fast path refused: NULL, a top-level table, or misuse. */
-static ul kfree_refused(void *address)
+static NOINLINE ul kfree_refused(void *address)
 {
     phys_t at = pointer_phys(address);
 
@@ -114,15 +129,26 @@ static inline u64 rotate_right(u64 x, u64 n)
     return x >> (n & 63) | x << (-n & 63);
 }
 
-ul kfree(void *address)
+/* Puts an object that is dead by now into a full magazine. */
+static NOINLINE ul kfree_flushed(void *address, u8 *live, unsigned class)
 {
     struct mm_cpu *cpu = platform_cpu();
+    struct magazine *magazine = &cpu->magazine[class];
+
+    magazine_flush(cpu, class);
+    magazine->round[magazine->n++] = (struct round){address, live};
+    return 0;
+}
+
+FAST_PATH ul kfree(void *address)
+{
     u64 offset = (u64)address - PAGE_OFFSET;
     struct magazine *magazine;
     u64 number;
     ul *roles;
     ul word;
     u8 *live;
+    u32 n;
 
     if (UNLIKELY(offset >= mm.ram_end))
         return kfree_refused(address);
@@ -136,9 +162,12 @@ ul kfree(void *address)
     live = &slab_of_word(word)->live[number];
     if (UNLIKELY(__atomic_exchange_n(live, 0, __ATOMIC_ACQ_REL) == 0))
         return kfree_refused(address);
-    magazine = &cpu->magazine[(word & 0x3f) - CLASS_MIN_SHIFT];
-    if (UNLIKELY(magazine->n == magazine->capacity))
-        magazine_flush(cpu, (unsigned)(word & 0x3f) - CLASS_MIN_SHIFT);
-    magazine->round[magazine->n++] = (struct round){address, live};
+    word &= 0x3f;
+    magazine = &platform_cpu()->magazine[word] - CLASS_MIN_SHIFT;
+    n = magazine->n;
+    if (UNLIKELY(n == magazine->capacity))
+        return kfree_flushed(address, live, (unsigned)word - CLASS_MIN_SHIFT);
+    magazine->n = n + 1;
+    magazine->round[n] = (struct round){address, live};
     return 0;
 }

@@ -31,7 +31,7 @@ static inline u32 page_index(const struct Page *page)
 /* The page of a physical address below mm.ram_end. */
 static inline struct Page *page_of(phys_t at)
 {
-    return page_at((u32)(at.addr >> PAGE_SHIFT));
+    return (struct Page *)MM_PAGE_ARRAY + (at.addr >> PAGE_SHIFT);
 }
 
 /* True when there is RAM somewhere in the page of `at`; any 64-bit address may be asked. */

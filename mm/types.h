@@ -28,6 +28,14 @@ typedef struct virt {
 #define MUST_USE __attribute__((warn_unused_result))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define NOINLINE __attribute__((noinline, cold))
+
+/* A function that is called very often and calls nothing but, as its last act, its slow path: no frame pointer. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define FAST_PATH __attribute__((optimize("omit-frame-pointer"), aligned(64)))
+#else
+#define FAST_PATH
+#endif
 
 static inline phys_t phys(u64 addr)
 {
