@@ -18,8 +18,8 @@ struct options;
  */
 void memory_start(const struct boot_info *info, const struct options *options);
 
-/* mm.onbug=panic: a misuse of mm ends in a panic. */
-void memory_panic_on_misuse(bool panics);
+/* mm.onbug=panic: a misuse of mm ends in a panic.  Returns what was set before. */
+bool memory_panic_on_misuse(bool panics);
 
 /*
  * Maps a stack of 2^order frames between two guard pages.  *low and *top are its bounds.  False when

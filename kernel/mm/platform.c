@@ -14,9 +14,12 @@
 
 static bool misuse_panics;
 
-void memory_panic_on_misuse(bool panics)
+bool memory_panic_on_misuse(bool panics)
 {
+    bool before = misuse_panics;
+
     misuse_panics = panics;
+    return before;
 }
 
 ul *get_CR3(void)

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hoards.  On a machine of 64 GiB there are 16 million frames, so they are taken in the largest blocks that there
+ * are: some thousand at most.  A block of frames begins with the address and the order of the next one, so
+ * the list needs no memory; one frame a block is written to.
+ */
+#include <kernel/selftest/hoard.h>
+#include <mm/frame.h>
+
+struct block {
+    u64 next;
+    u64 order;
+};
+
+static void block_push(struct hoard *hoard, u64 at, unsigned order)
+{
+    struct block *block = phys_pointer(phys(at));
+
+    block->next = hoard->first;
+    block->order = order;
+    hoard->first = at;
+    hoard->n_blocks++;
+}
+
+static u64 block_pop(struct hoard *hoard, unsigned *order)
+{
+    const struct block *block = phys_pointer(phys(hoard->first));
+    u64 at = hoard->first;
+
+    *order = (unsigned)block->order;
+    hoard->first = block->next;
+    hoard->n_blocks--;
+    return at;
+}
+
+void hoard_fill(struct hoard *hoard)
+{
+    for (unsigned order = FRAME_MAX_ORDER + 1; order-- > 0;) {
+        phys_t block;
+
+        while (!phys_is_none(block = frame_alloc(ZONE_NORMAL, order)))
+            block_push(hoard, block.addr, order);
+    }
+}
+
+bool hoard_release_frame(struct hoard *hoard)
+{
+    unsigned order;
+    u64 at;
+
+    if (hoard->first == 0)
+        return false;
+    at = block_pop(hoard, &order);
+    while (order > 0) {
+        order--;
+        block_push(hoard, at + (PAGE_4K_SIZE << order), order);
+    }
+    return frame_free(phys(at), 0) == 0;
+}
+
+void hoard_free(struct hoard *hoard)
+{
+    while (hoard->first != 0) {
+        unsigned order;
+        u64 at = block_pop(hoard, &order);
+
+        (void)frame_free(phys(at), order);
+    }
+}
+
+#define PAGE_HOARD_RUNS 4096 /* 64 GiB in runs of 63 pages: 521, and what is between them */
+
+void page_hoard_fill(struct page_hoard *hoard, unsigned zone_select)
+{
+    *hoard = (struct page_hoard){.runs = kmalloc(PAGE_HOARD_RUNS * sizeof(struct page_run), 0)};
+    if (hoard->runs == NULL)
+        return;
+    for (int n = 63; n > 0; n--) {
+        struct Page *page;
+
+        while (hoard->n_runs < PAGE_HOARD_RUNS && (page = alloc_pages(zone_select, n, 0)) != NULL) {
+            hoard->runs[hoard->n_runs++] = (struct page_run){page, n};
+            hoard->n_pages += (u64)n;
+        }
+    }
+}
+
+void page_hoard_free(struct page_hoard *hoard)
+{
+    while (hoard->n_runs > 0) {
+        struct page_run *run = &hoard->runs[--hoard->n_runs];
+
+        free_pages(run->page, run->n);
+    }
+    kfree(hoard->runs);
+    *hoard = (struct page_hoard){0};
+}

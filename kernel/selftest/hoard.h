@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* Taking all there is, for tests of what happens when memory is exhausted. */
+#ifndef KERNEL_SELFTEST_HOARD_H
+#define KERNEL_SELFTEST_HOARD_H
+
+#include <lib/types.h>
+#include <mm/mm.h>
+
+/*
+ * Blocks of frames of NORMAL, and of what it grows and borrows: from the largest down to single frames, until
+ * frame_alloc fails.  Start with {0}.
+ */
+struct hoard {
+    u64 first; /* physical address of the first block, in which the next one's is noted; 0: none */
+    u64 n_blocks;
+};
+
+void hoard_fill(struct hoard *hoard);
+
+/* Frees one frame of it, so that there is exactly one more.  False when the hoard is empty. */
+bool hoard_release_frame(struct hoard *hoard);
+
+/* Frees all of it. */
+void hoard_free(struct hoard *hoard);
+
+/*
+ * Runs of pages of one zone, the longest alloc_pages gives first.  The list lies in an object of kmalloc.
+ */
+struct page_run {
+    struct Page *page;
+    int n;
+};
+
+struct page_hoard {
+    struct page_run *runs; /* NULL: there was no memory for the list */
+    unsigned n_runs;
+    u64 n_pages;
+};
+
+void page_hoard_fill(struct page_hoard *hoard, unsigned zone_select);
+void page_hoard_free(struct page_hoard *hoard);
+
+#endif

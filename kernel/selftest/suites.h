@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* The suites, one a file. */
+#ifndef KERNEL_SELFTEST_SUITES_H
+#define KERNEL_SELFTEST_SUITES_H
+
+#include <kernel/selftest/test.h>
+
+extern const struct test_suite selftest_constants;
+extern const struct test_suite selftest_stat;
+extern const struct test_suite selftest_kmalloc;
+extern const struct test_suite selftest_frames;
+extern const struct test_suite selftest_pages;
+extern const struct test_suite selftest_map;
+extern const struct test_suite selftest_refusals;
+extern const struct test_suite selftest_unmap;
+extern const struct test_suite selftest_permissions;
+extern const struct test_suite selftest_kernel_map;
+extern const struct test_suite selftest_exhaustion;
+extern const struct test_suite selftest_misuse;
+extern const struct test_suite selftest_traps;
+extern const struct test_suite selftest_user;
+extern const struct test_suite selftest_patterns;
+
+#endif
