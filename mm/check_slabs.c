@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks of objects: I311 of descriptor.c, I312 .. I316 of slab.c. */
+/* Checks of objects: I311 of descriptor.c, I312 .. I316 of slab.c.  Role tables are sound (check_roles.c). */
 #include <lib/bits.h>
 #include <mm/check.h>
+#include <mm/frame.h>
 #include <mm/page.h>
 #include <mm/role.h>
-#include <mm/slab.h>
 
 /* What a recount of a class finds. */
 struct tally {
@@ -12,132 +12,214 @@ struct tally {
     u64 n_partial, n_empty; /* slabs that ought to be in these lists */
 };
 
-/* I312, I313 and I315 of a slab. */
-static bool check_slab(struct mm_violation *out, phys_t frame, unsigned class, struct tally *tally)
+/* What a recount of the descriptor frames finds. */
+struct descriptor_tally {
+    u64 n_frames;        /* with the role of metadata, role tables left out */
+    u64 n_units_partial; /* used by slabs in frames that have free units, ... */
+    u64 n_units_full;    /* ... and in those that have none */
+};
+
+struct tallies {
+    struct tally class[MM_N_CLASSES];
+    struct descriptor_tally descriptors;
+};
+
+/* A frame that may be a descriptor frame; any pointer may be asked about. */
+static bool is_metadata(const void *p)
 {
-    const struct slab *slab = slab_of_word(*role_word(frame));
+    return role_of(pointer_phys(p)) == ROLE_METADATA;
+}
+
+static struct descriptor_frame *descriptor_frame_of(const void *p)
+{
+    return (struct descriptor_frame *)align_down((u64)p, FRAME_BYTES);
+}
+
+/* I311 of a slab: does its frame's header know it? */
+static bool check_descriptor(struct mm_violation *out, const struct slab *slab,
+                             struct descriptor_tally *tally)
+{
+    u64 used = descriptor_frame_of(slab)->used, units = descriptor_units(slab);
+
+    if ((used & units) != units)
+        return check_failed(out, 311, "units of a slab's descriptor are not marked used", (u64)slab, units,
+                            used);
+    if (used == ~(u64)0)
+        tally->n_units_full += count_ones(units);
+    else
+        tally->n_units_partial += count_ones(units);
+    return true;
+}
+
+/* I312 and I313 of the objects of a slab. */
+static bool check_objects(struct mm_violation *out, phys_t frame, const struct slab *slab,
+                          struct tally *tally)
+{
     unsigned n_free = 0;
 
-    if (slab->base != phys_pointer(frame) || slab->class != class || slab->n_objects != class_n_objects(class))
-        return check_failed(out, 315, "a slab is not that of its frame", frame.addr, (u64)phys_pointer(frame),
-                            (u64)slab->base);
     for (unsigned i = 0; i < slab->n_objects; i++) {
         bool free = slab->free[i / 64] >> (i % 64) & 1;
 
+        if (slab->live[i] > (free ? 0 : 1))
+            return check_failed(out, 313, "a live object lies free in its slab, or lives more than once",
+                                frame.addr + i * FRAME_BYTES / slab->n_objects, !free, slab->live[i]);
         n_free += free;
         tally->n_live += slab->live[i];
-        if (free && slab->live[i] != 0)
-            return check_failed(out, 313, "a live object lies free in its slab",
-                                frame.addr + ((u64)i << (class + CLASS_MIN_SHIFT)), 0, 1);
     }
-    tally->n_slabs++;
     tally->n_free += n_free;
     tally->n_partial += n_free != 0 && n_free != slab->n_objects;
     tally->n_empty += n_free == slab->n_objects;
     return check_equal(out, 312, "free objects of a slab", frame.addr, n_free, slab->n_free);
 }
 
-static bool check_frame(struct mm_violation *out, phys_t frame, struct tally *tally)
+/* I315 of a slab. */
+static bool check_slab(struct mm_violation *out, phys_t frame, unsigned class, struct tallies *tallies)
+{
+    const struct slab *slab = slab_of_word(*role_word(frame));
+
+    if (!is_metadata(slab))
+        return check_failed(out, 315, "a slab's descriptor lies in no descriptor frame", frame.addr, 0,
+                            (u64)slab);
+    if (slab->base != phys_pointer(frame) || slab->class != class ||
+        slab->n_objects != class_n_objects(class))
+        return check_failed(out, 315, "a slab is not that of its frame", frame.addr, (u64)phys_pointer(frame),
+                            (u64)slab->base);
+    tallies->class[class].n_slabs++;
+    return check_descriptor(out, slab, &tallies->descriptors) &&
+           check_objects(out, frame, slab, &tallies->class[class]);
+}
+
+/* I313 and I315 of a block; `noted`: it serves as a top-level table. */
+static bool check_block(struct mm_violation *out, phys_t first, unsigned class, bool noted,
+                        struct tally *tally)
+{
+    u64 bytes = 1UL << (class + CLASS_MIN_SHIFT);
+    const u8 *live = (const u8 *)role_word(first) + 1;
+
+    if (!is_aligned(first.addr, bytes) || (!noted && slab_of_word(*role_word(first))->live != live))
+        return check_failed(out, 315, "a block is not aligned, or does not lead to its own live byte",
+                            first.addr, (u64)live, (u64)slab_of_word(*role_word(first))->live);
+    for (u64 at = FRAME_BYTES; at < bytes; at += FRAME_BYTES)
+        if (role_of(phys_add(first, at)) != ROLE_NONE || !frame_is_held(phys_add(first, at)))
+            return check_failed(out, 315, "a frame inside a block is not held, or has a role",
+                                first.addr + at, 0, role_of(phys_add(first, at)));
+    if (*live > 1)
+        return check_failed(out, 313, "a block lives more than once", first.addr, 1, *live);
+    tally->n_slabs++;
+    tally->n_live += *live;
+    return true;
+}
+
+static bool check_frame(struct mm_violation *out, phys_t frame, struct tallies *tallies)
 {
     unsigned role = role_of(frame) % ROLE_TOP_LEVEL;
     unsigned class = role - CLASS_MIN_SHIFT;
 
+    tallies->descriptors.n_frames += role == ROLE_METADATA;
     if (role < ROLE_OBJECT_MIN || role > ROLE_OBJECT_MAX)
         return true;
     if (role <= SLAB_MAX_SHIFT)
-        return check_slab(out, frame, class, &tally[class]);
-    tally[class].n_slabs++;
-    tally[class].n_live += *role_word(frame) >> 8 & 0xff;
+        return check_slab(out, frame, class, tallies);
+    return check_block(out, frame, class, role_of(frame) != role, &tallies->class[class]);
+}
+
+static bool tally_frames(struct mm_violation *out, struct tallies *tallies)
+{
+    for (u32 i = 0; i < mm.n_pages; i++) {
+        const struct Page *page = page_at(i);
+
+        if (page->roles == NULL)
+            continue;
+        for (u64 k = 0; k < PAGE_FRAMES; k++)
+            if (!check_frame(out, phys(page->addr_phys + k * FRAME_BYTES), tallies))
+                return false;
+        tallies->descriptors.n_frames--; /* the role table itself */
+    }
     return true;
 }
 
-/* I313 of the rounds of a magazine. */
+/* I313 of a round of a magazine. */
+static bool check_round(struct mm_violation *out, const struct round *round, unsigned class)
+{
+    phys_t at = pointer_phys(round->object);
+    unsigned shift = class + CLASS_MIN_SHIFT;
+    const struct slab *slab;
+    u64 number;
+
+    if (role_of(at) != shift || !is_aligned(at.addr, 1UL << shift))
+        return check_failed(out, 313, "a round of a magazine is no object of its class", (u64)round->object,
+                            shift, role_of(at));
+    slab = slab_of_word(*role_word(at));
+    number = at.addr % FRAME_BYTES >> shift;
+    if (round->live != &slab->live[number] || *round->live != 0)
+        return check_failed(out, 313, "a round of a magazine is live, or another's", (u64)round->object,
+                            (u64)&slab->live[number], (u64)round->live);
+    if (shift <= SLAB_MAX_SHIFT && (slab->free[number / 64] >> (number % 64) & 1))
+        return check_failed(out, 313, "a round of a magazine lies free in its slab", (u64)round->object, 0,
+                            1);
+    return true;
+}
+
 static bool check_magazine(struct mm_violation *out, const struct magazine *magazine, unsigned class)
 {
-    if (magazine->n > magazine->capacity)
+    if (magazine->n > magazine->capacity || magazine->capacity > MAGAZINE_ROUNDS)
         return check_failed(out, 313, "rounds in a magazine", class, magazine->capacity, magazine->n);
-    for (u32 i = 0; i < magazine->n; i++) {
-        const struct round *round = &magazine->round[i];
-        phys_t at = pointer_phys(round->object);
+    for (u32 i = 0; i < magazine->n; i++)
+        if (!check_round(out, &magazine->round[i], class))
+            return false;
+    return true;
+}
 
-        if (role_of(at) != class + CLASS_MIN_SHIFT || *round->live != 0)
-            return check_failed(out, 313, "a round of a magazine is live, or no object of its class", (u64)round->object,
-                                class + CLASS_MIN_SHIFT, role_of(at));
-    }
+static bool tally_magazines(struct mm_violation *out, struct tallies *tallies)
+{
+    for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next)
+        for (unsigned class = 0; class < MM_N_CLASSES; class ++) {
+            if (!check_magazine(out, &cpu->magazine[class], class))
+                return false;
+            tallies->class[class].n_rounds += cpu->magazine[class].n;
+        }
     return true;
 }
 
 /* I312 of a list of slabs. */
-static bool check_list(struct mm_violation *out, const struct list_node *list, bool empty, u64 expected)
+static bool check_list(struct mm_violation *out, unsigned number, const struct list_node *list, u64 expected)
 {
+    const struct slab_class *class = &mm.class[number];
     u64 n = 0;
 
-    list_for_each(node, list) {
+    list_for_each(node, list)
+    {
         const struct slab *slab = container_of(node, struct slab, link);
 
-        if (++n > expected || (slab->n_free == slab->n_objects) != empty || slab->n_free == 0)
-            return check_failed(out, 312, "a slab is in the wrong list", (u64)slab->base, slab->n_objects, slab->n_free);
+        if (++n > expected || !is_metadata(node) || node->next->prev != node || slab->class != number ||
+            slab->n_free == 0 || (slab->n_free == slab->n_objects) != (list == &class->empty))
+            return check_failed(out, 312, "a slab is in the wrong list", (u64)node, expected, n);
     }
     return check_equal(out, 312, "slabs in a list", (u64)list, expected, n);
 }
 
-/* I314 and I316 of a class. */
+/* I312, I314 and I316 of a class. */
 static bool check_class(struct mm_violation *out, unsigned number, const struct tally *tally)
 {
     const struct slab_class *class = &mm.class[number];
 
     return check_equal(out, 314, "slabs of a class", number, tally->n_slabs, class->n_slabs) &&
-           check_equal(out, 314, "objects of a class that lie free in slabs", number, tally->n_free, class->n_free) &&
+           check_equal(out, 314, "objects of a class that lie free in slabs", number, tally->n_free,
+                       class->n_free) &&
            check_equal(out, 314, "empty slabs of a class", number, tally->n_empty, class->n_empty) &&
            check_equal(out, 316, "objects that are live, free, or in a magazine", number,
-                       tally->n_slabs * class_n_objects(number), tally->n_live + tally->n_free + tally->n_rounds) &&
-           check_list(out, &class->partial, false, tally->n_partial) &&
-           check_list(out, &class->empty, true, tally->n_empty);
+                       tally->n_slabs * class_n_objects(number),
+                       tally->n_live + tally->n_free + tally->n_rounds) &&
+           check_list(out, number, &class->partial, tally->n_partial) &&
+           check_list(out, number, &class->empty, tally->n_empty);
 }
 
-static bool tally_frames(struct mm_violation *out, struct tally *tally)
+/* I314 of all classes together. */
+static bool check_classes(struct mm_violation *out, const struct tally *tally)
 {
-    for (u32 i = 0; i < mm.n_pages; i++) {
-        const struct Page *page = page_at(i);
-
-        for (u64 k = 0; page->roles != NULL && k < PAGE_FRAMES; k++)
-            if (!check_frame(out, phys(page->addr_phys + k * FRAME_BYTES), tally))
-                return false;
-    }
-    return true;
-}
-
-static bool tally_magazines(struct mm_violation *out, struct tally *tally)
-{
-    for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next)
-        for (unsigned class = 0; class < MM_N_CLASSES; class++) {
-            tally[class].n_rounds += cpu->magazine[class].n;
-            if (!check_magazine(out, &cpu->magazine[class], class))
-                return false;
-        }
-    return true;
-}
-
-/* I311. */
-static bool check_descriptors(struct mm_violation *out)
-{
-    list_for_each(node, &mm.descriptors.partial) {
-        phys_t frame = phys(align_down(pointer_phys(node).addr, FRAME_BYTES));
-
-        if (role_of(frame) != ROLE_METADATA)
-            return check_failed(out, 311, "role of a descriptor frame", frame.addr, ROLE_METADATA, role_of(frame));
-    }
-    return true;
-}
-
-bool check_slabs(struct mm_violation *out)
-{
-    struct tally tally[MM_N_CLASSES] = {0};
     u64 cache_bytes = 0, free_bytes = 0;
 
-    if (!check_descriptors(out) || !tally_frames(out, tally) || !tally_magazines(out, tally))
-        return false;
-    for (unsigned class = 0; class < MM_N_CLASSES; class++) {
+    for (unsigned class = 0; class < MM_N_CLASSES; class ++) {
         if (!check_class(out, class, &tally[class]))
             return false;
         cache_bytes += tally[class].n_slabs * class_slab_bytes(class);
@@ -145,4 +227,35 @@ bool check_slabs(struct mm_violation *out)
     }
     return check_equal(out, 314, "frames held by kmalloc", 0, cache_bytes, mm.cache_bytes) &&
            check_equal(out, 314, "bytes free in slabs", 0, free_bytes, mm.slab_free_bytes);
+}
+
+/* I311 of the list, and of all descriptor frames by number: those that are not in it are full. */
+static bool check_descriptors(struct mm_violation *out, const struct descriptor_tally *tally)
+{
+    u64 n_listed = 0, n_units = 0;
+
+    list_for_each(node, &mm.descriptors.partial)
+    {
+        struct descriptor_frame *frame = descriptor_frame_of(node);
+
+        if (!is_metadata(node) || node != &frame->link || node->next->prev != node ||
+            ++n_listed > tally->n_frames)
+            return check_failed(out, 311, "the list of descriptor frames is broken", (u64)node,
+                                tally->n_frames, n_listed);
+        if (frame->used == ~(u64)0 || !(frame->used & 1))
+            return check_failed(out, 311, "a listed descriptor frame is full, or its header is free",
+                                (u64)frame, 1, frame->used);
+        n_units += count_ones(frame->used) - 1;
+    }
+    return check_equal(out, 311, "used units of descriptor frames", 0, tally->n_units_partial, n_units) &&
+           check_equal(out, 311, "units of full descriptor frames", 0, (tally->n_frames - n_listed) * 63,
+                       tally->n_units_full);
+}
+
+bool check_slabs(struct mm_violation *out)
+{
+    struct tallies tallies = {0};
+
+    return tally_frames(out, &tallies) && tally_magazines(out, &tallies) &&
+           check_descriptors(out, &tallies.descriptors) && check_classes(out, tallies.class);
 }

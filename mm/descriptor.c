@@ -10,7 +10,8 @@
  * larger), two for 32 and 64, three for 128.  Descriptor frames with free units are in one list; an empty one is freed.
  *
  * Invariants, checked by check_slabs.c:
- *   I311  Each descriptor frame has the role ROLE_METADATA, and its header's bits are those of the slabs in it.
+ *   I311  Each descriptor frame has the role ROLE_METADATA, and its header's bits are those of the slabs in it.  The
+ *         frames with free units are those in the list; a frame of that role that is none is a role table.
  *
  * Locking: mm.descriptors.lock.  Frames are taken and given back with the lock released.
  */
@@ -23,11 +24,6 @@
 #define UNIT_BYTES 64
 #define HEADER_BIT ((u64)1)
 
-struct descriptor_frame {
-    u64 used; /* a bit a unit */
-    struct list_node link;
-};
-
 static unsigned units_for(unsigned n_objects)
 {
     return (unsigned)((offsetof(struct slab, live) + n_objects + UNIT_BYTES - 1) / UNIT_BYTES);
@@ -36,6 +32,11 @@ static unsigned units_for(unsigned n_objects)
 static struct descriptor_frame *frame_of(const void *p)
 {
     return (struct descriptor_frame *)align_down((u64)p, FRAME_BYTES);
+}
+
+u64 descriptor_units(const struct slab *slab)
+{
+    return bits_low_mask(units_for(slab->n_objects)) << ((u64)slab % FRAME_BYTES / UNIT_BYTES);
 }
 
 /* The first of n_units free units in a row, 64 when there are none. */
@@ -106,13 +107,12 @@ struct slab *descriptor_alloc(unsigned n_objects)
 void descriptor_free(struct slab *slab)
 {
     struct descriptor_frame *frame = frame_of(slab);
-    unsigned first = (unsigned)((u64)slab % FRAME_BYTES / UNIT_BYTES);
     ul flags = platform_lock(&mm.descriptors.lock);
     bool unused;
 
     if (frame->used == ~(u64)0)
         list_add_head(&mm.descriptors.partial, &frame->link);
-    frame->used &= ~(bits_low_mask(units_for(slab->n_objects)) << first);
+    frame->used &= ~descriptor_units(slab);
     unused = frame->used == HEADER_BIT;
     if (unused)
         list_remove(&frame->link);

@@ -20,9 +20,10 @@
  * Cost: from or to the stack no lock, about 20 instructions; refilling and draining move half a stack under one lock.
  *
  * Invariants, checked by check_zones.c:
- *   I205  Free frames of the zones, those in stacks and the used ones are all RAM there is.
- *   I206  A frame in a CPU's stack is NORMAL's, not held, not free in its page, and in the stack once.
- *   I207  A frame with a role (role.c) is held.
+ *   I205  Each frame of a split page that is neither reserved nor was taken early is free there, in a CPU's stack, or held;
+ *         one that is reserved is none of these, and its page is split.
+ *   I206  A frame in a CPU's stack is NORMAL's, not reserved, not held, not free in its page, and in one stack once.
+ *   I207  A frame with a role (role.c) is held, or was taken early.  Checked by check_roles.c.
  *
  * Locking: the zone's lock around its lists; the stack belongs to the running context (cpu.h).
  */

@@ -18,8 +18,9 @@
  *
  * Invariants, checked by check_runs.c:
  *   I106  An owned page has ref_counts 1, any other page attr and ref_counts 0.
- *   I107  A page in a CPU's stack is NORMAL's, in state PAGE_STACKED, and in the stack once.
+ *   I107  A page in a CPU's stack is NORMAL's, in state PAGE_STACKED, and in the stack once; no other is in that state.
  *   I108  mm.shared_bytes is the size of the owned pages with PAGE_SHARED.
+ *   I109  A page with RAM has the zone of its address (a grown one NORMAL) and that address; one without has no zone.
  *
  * Locking: the zone's lock around its lists; the stack belongs to the running context.
  */

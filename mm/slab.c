@@ -29,7 +29,9 @@
  *   I312  n_free of a slab is its set free bits; it is in `partial`, in `empty`, or in no list, as n_free says.
  *   I313  An object is in one state: a free bit excludes a live byte and a magazine; a round's live byte is 0.
  *   I314  n_slabs, n_free and n_empty of a class, and mm.cache_bytes and mm.slab_free_bytes, are what a recount gives.
- *   I315  A role of 5 .. 11 belongs to a slab of that class whose base is the frame.
+ *   I315  A role of 5 .. 11 belongs to a slab of that class whose base is the frame; one of 12 .. 20 to an aligned block of
+ *         held frames, the others without a role, and its word leads to its own live byte (role.c).
+ *   I316  Live objects, those in magazines and those free in slabs are all there are of a class.
  *
  * Locking: the class's lock around its lists and the free bits of its slabs.  Frames and descriptors are taken and given
  * back with no lock held.  Magazines belong to the running context (cpu.h).

@@ -83,6 +83,15 @@ static inline u64 class_slab_bytes(unsigned class)
     return object > FRAME_BYTES ? object : FRAME_BYTES;
 }
 
+/* The start of a descriptor frame: its first unit of 64 bytes. */
+struct descriptor_frame {
+    u64 used; /* a bit a unit */
+    struct list_node link;
+};
+
+/* The bits of its frame's `used` that a slab's descriptor takes. */
+u64 descriptor_units(const struct slab *slab);
+
 /* A descriptor for n_objects, cleared but for `link`; NULL when memory is exhausted.  Lies in descriptor.c. */
 MUST_USE struct slab *descriptor_alloc(unsigned n_objects);
 void descriptor_free(struct slab *slab);

@@ -21,7 +21,7 @@
  *
  * Invariants, checked by check_zones.c:
  *   I111  managed_frames is the number of RAM frames in pages of the zone; their sum is all RAM.
- *   I112  n_free_frames is what the zone's lists hold.
+ *   I112  n_free_frames is what the zone's lists hold, and low_water_frames is not above it.
  *   I113  A grown page is NORMAL's and lies at or above direct_end; n_grown_pages counts them.
  *
  * Locking: each zone has one lock; no two are held at once, and nothing is called with one held that takes another lock.

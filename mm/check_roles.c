@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* Checks of roles: I301 .. I305 of role.c, I207 of frame.c. */
+#include <lib/bits.h>
+#include <mm/check.h>
+#include <mm/entry.h>
+#include <mm/frame.h>
+#include <mm/page.h>
+#include <mm/role.h>
+
+static phys_t frame_of_page(const struct Page *page, u64 i)
+{
+    return phys(page->addr_phys + i * FRAME_BYTES);
+}
+
+/* I302 and I303 of a page with a role table. */
+static bool check_role_table(struct mm_violation *out, const struct Page *page)
+{
+    phys_t table = pointer_phys(page->roles);
+
+    if (page->state != PAGE_SPLIT || !page_is_direct(page))
+        return check_failed(out, 303, "a page with roles is not split, or not in the direct map",
+                            page->addr_phys, PAGE_SPLIT, page->state);
+    if (!is_aligned(table.addr, FRAME_BYTES) || !page_exists(table) || !page_is_direct(page_of(table)) ||
+        !frame_is_held(table))
+        return check_failed(out, 302, "a role table lies in no frame that is held", page->addr_phys, 1,
+                            table.addr);
+    return true;
+}
+
+/* I304: the word of a frame in which no object lies; kfree follows it all the same. */
+static bool check_pointless(struct mm_violation *out, phys_t frame, enum role role, ul word)
+{
+    bool is_object = role >= ROLE_OBJECT_MIN && role <= ROLE_OBJECT_MAX;
+    bool is_noted = role > ROLE_TOP_LEVEL && role - ROLE_TOP_LEVEL > SLAB_MAX_SHIFT &&
+                    role - ROLE_TOP_LEVEL <= ROLE_OBJECT_MAX;
+    bool is_known = is_object || is_noted || role <= ROLE_TABLE_MAX || role == ROLE_METADATA;
+
+    if (!is_known)
+        return check_failed(out, 304, "a role that there is not", frame.addr, 0, role);
+    if (!is_object && slab_of_word(word) != (struct slab *)&mm.no_object)
+        return check_failed(out, 304, "the word of a frame without objects leads somewhere", frame.addr,
+                            (u64)&mm.no_object, (u64)slab_of_word(word));
+    return true;
+}
+
+/* I301, I304 and I207 of the words of a role table. */
+static bool check_words(struct mm_violation *out, const struct Page *page)
+{
+    u64 n_roles = 0;
+
+    for (u64 i = 0; i < PAGE_FRAMES; i++) {
+        phys_t frame = frame_of_page(page, i);
+        enum role role = role_of(frame);
+
+        if (!check_pointless(out, frame, role, page->roles[i]))
+            return false;
+        n_roles += role != ROLE_NONE;
+        if (role != ROLE_NONE && !frame_is_held(frame) && !early_owns(frame))
+            return check_failed(out, 207, "a frame with a role is not held", frame.addr, 1, 0);
+    }
+    if (role_of(pointer_phys(page->roles)) != ROLE_METADATA)
+        return check_failed(out, 302, "role of a role table", pointer_phys(page->roles).addr, ROLE_METADATA,
+                            role_of(pointer_phys(page->roles)));
+    return check_equal(out, 301, "roles of a page", page->addr_phys, n_roles, page->n_roles);
+}
+
+bool check_roles(struct mm_violation *out)
+{
+    const u8 *live = mm.no_object.live;
+
+    for (unsigned i = 0; i < SLAB_MAX_OBJECTS; i++)
+        if (live[i] != 0)
+            return check_failed(out, 304, "an object lives where there is none", i, 0, live[i]);
+    for (u32 i = 0; i < mm.n_pages; i++)
+        if (page_at(i)->roles != NULL && !check_role_table(out, page_at(i)))
+            return false;
+    for (u32 i = 0; i < mm.n_pages; i++)
+        if (page_at(i)->roles != NULL && !check_words(out, page_at(i)))
+            return false;
+    return true;
+}
+
+/* I305 of a page table of any address space, wherever it hangs. */
+static bool check_table(struct mm_violation *out, phys_t table, unsigned level)
+{
+    const u64 *entries = phys_pointer(table);
+    unsigned n_used = 0;
+
+    for (unsigned i = 0; i < ENTRIES_PER_TABLE; i++) {
+        u64 entry = entries[i];
+
+        n_used += entry_is_present(entry);
+        if (entry_is_present(entry) && !entry_is_leaf(entry, level) &&
+            table_frame_level(entry_table(entry)) != level - 1)
+            return check_failed(out, 305, "a page table leads to what is none of the level below",
+                                table.addr + i * sizeof entry, level - 1,
+                                table_frame_level(entry_table(entry)));
+    }
+    return check_equal(out, 305, "used entries of a page table", table.addr, n_used, table_frame_used(table));
+}
+
+bool check_tables(struct mm_violation *out)
+{
+    for (u32 i = 0; i < mm.n_pages; i++) {
+        const struct Page *page = page_at(i);
+
+        for (u64 k = 0; page->roles != NULL && k < PAGE_FRAMES; k++) {
+            phys_t frame = frame_of_page(page, k);
+            unsigned level = table_frame_level(frame);
+
+            if (level != 0 && !check_table(out, frame, level))
+                return false;
+        }
+    }
+    return true;
+}
