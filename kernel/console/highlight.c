@@ -25,10 +25,13 @@ static const struct {
     {"# ", false, DIM},
 };
 
+/* Test results may be indented. */
 static bool begins_with(const char *text, size_t n, const char *start, bool word)
 {
     size_t n_start = strlen(start);
 
+    for (; word && n > 0 && *text == ' '; text++)
+        n--;
     if (n < n_start || strncmp(text, start, n_start) != 0)
         return false;
     return !word || n == n_start || text[n_start] == ' ' || text[n_start] == '\n';

@@ -237,6 +237,8 @@ static void lines_are_coloured_by_their_beginning(void **state)
     assert_non_null(highlight_line("ok\n", 3));
     assert_non_null(highlight_line("ok 1 frame", 10));
     assert_non_null(highlight_line("not ok 2", 8));
+    assert_non_null(highlight_line("    ok 3\n", 9));
+    assert_null(highlight_line("    ", 4));
     assert_null(highlight_line("okay", 4));
     assert_null(highlight_line("erro", 4));
     assert_null(highlight_line("", 0));
