@@ -106,7 +106,7 @@ static bool run_poke(struct call *call)
     if (!call_number(call, 0, &at) || !call_number(call, 1, &value) || !width_option(call, &width))
         return false;
     if (width < sizeof value && value >> (8 * width))
-        return out_error("'%s' does not fit in %lu bytes", call->argument[1], width);
+        return out_error("'%s' does not fit a width of %lu", call->argument[1], width);
     if (!access_check_range(at, width) || !access_may_write(&access, at, width))
         return false;
     return write_pieces(&access, at, (const u8 *)&value, width) && out_ok();

@@ -14,6 +14,13 @@ static unsigned least(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
+/* The same, be it capital or small. */
+static bool same_letter(char a, char b)
+{
+    char lower_a = (char)(a | 0x20), lower_b = (char)(b | 0x20);
+    return a == b || (lower_a == lower_b && lower_a >= 'a' && lower_a <= 'z');
+}
+
 /* One row: row[j] = distance of the first i bytes of a and the first j of b. */
 static void next_row(const char *a, size_t i, const char *b, size_t n_b, unsigned rows[3][N_COLUMNS])
 {
@@ -22,9 +29,9 @@ static void next_row(const char *a, size_t i, const char *b, size_t n_b, unsigne
     const unsigned *two_above = rows[(i + 1) % 3];
     row[0] = (unsigned)i;
     for (size_t j = 1; j <= n_b; j++) {
-        unsigned replace = above[j - 1] + (a[i - 1] != b[j - 1]);
+        unsigned replace = above[j - 1] + !same_letter(a[i - 1], b[j - 1]);
         row[j] = least(replace, 1 + least(above[j], row[j - 1]));
-        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) && same_letter(a[i - 2], b[j - 1]))
             row[j] = least(row[j], two_above[j - 2] + 1);
     }
 }

@@ -7,7 +7,8 @@
 
 #define SUGGEST_N_BYTES 24 /* longer words are compared by their first so many bytes */
 
-/* How many single-letter steps (insert, delete, replace, swap two neighbours) lead from a to b. */
+/* How many single-letter steps (insert, delete, replace, swap two neighbours) lead from a to b; capital and
+ * small letters are the same. */
 unsigned suggest_distance(const char *a, const char *b);
 
 /* A search: give it every candidate; `best` is the nearest one, or NULL when none is near enough to be meant.

@@ -99,9 +99,9 @@ bool tables_argument(const struct call *call, unsigned i, phys_t *top)
     }
     if (!call_number(call, i, &value))
         return false;
-    if (value <= TABLES_MAX && !tables_get((unsigned)value))
+    if (value < PAGE_4K_SIZE && !tables_get((unsigned)value))
         return out_error("there is no address space %s; pt list shows them", word);
-    if (value <= TABLES_MAX)
+    if (value < PAGE_4K_SIZE)
         value = tables_get((unsigned)value);
     *top = phys(value >= PAGE_OFFSET ? virt_2_phys(value) : value);
     return can_be_top(*top) || out_error("'%s' is no top-level page table", word);

@@ -15,7 +15,10 @@ bool wait_seconds(u64 seconds)
     while (!out_interrupted()) {
         if (time_ms() >= end)
             return true;
-        cpu_wait_interrupt();
+        if (time_n_ticks())
+            cpu_wait_interrupt();
+        else
+            cpu_pause(); /* nothing would wake the CPU */
     }
     return false;
 }

@@ -80,6 +80,8 @@ static void distance_counts_single_letter_steps(void **state)
     assert_int_equal(suggest_distance("", "abc"), 3);
     assert_int_equal(suggest_distance("xyz", "yzx"), 2);
     assert_int_equal(suggest_distance("kitten", "sitting"), 3);
+    assert_int_equal(suggest_distance("ZONSE", "zones"), 1);
+    assert_int_equal(suggest_distance("a@", "a`"), 1);
 }
 
 static void distance_is_symmetric_and_bounded(void **state)
