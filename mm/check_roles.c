@@ -37,9 +37,9 @@ static bool check_pointless(struct mm_violation *out, phys_t frame, enum role ro
 
     if (!is_known)
         return check_failed(out, 304, "a role that there is not", frame.addr, 0, role);
-    if (!is_object && slab_of_word(word) != (struct slab *)&mm.no_object)
+    if (!is_object && live_of_word(word) != mm.no_object.live)
         return check_failed(out, 304, "the word of a frame without objects leads somewhere", frame.addr,
-                            (u64)&mm.no_object, (u64)slab_of_word(word));
+                            (u64)mm.no_object.live, (u64)live_of_word(word));
     return true;
 }
 

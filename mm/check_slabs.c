@@ -96,9 +96,9 @@ static bool check_block(struct mm_violation *out, phys_t first, unsigned class, 
     u64 bytes = 1UL << (class + CLASS_MIN_SHIFT);
     const u8 *live = (const u8 *)role_word(first) + 1;
 
-    if (!is_aligned(first.addr, bytes) || (!noted && slab_of_word(*role_word(first))->live != live))
+    if (!is_aligned(first.addr, bytes) || (!noted && live_of_word(*role_word(first)) != live))
         return check_failed(out, 315, "a block is not aligned, or does not lead to its own live byte",
-                            first.addr, (u64)live, (u64)slab_of_word(*role_word(first))->live);
+                            first.addr, (u64)live, (u64)live_of_word(*role_word(first)));
     for (u64 at = FRAME_BYTES; at < bytes; at += FRAME_BYTES)
         if (role_of(phys_add(first, at)) != ROLE_NONE || !frame_is_held(phys_add(first, at)))
             return check_failed(out, 315, "a frame inside a block is not held, or has a role",
@@ -143,18 +143,18 @@ static bool check_round(struct mm_violation *out, const struct round *round, uns
 {
     phys_t at = pointer_phys(round->object);
     unsigned shift = class + CLASS_MIN_SHIFT;
-    const struct slab *slab;
+    const u8 *live;
     u64 number;
 
     if (role_of(at) != shift || !is_aligned(at.addr, 1UL << shift))
         return check_failed(out, 313, "a round of a magazine is no object of its class", (u64)round->object,
                             shift, role_of(at));
-    slab = slab_of_word(*role_word(at));
     number = at.addr % FRAME_BYTES >> shift;
-    if (round->live != &slab->live[number] || *round->live != 0)
+    live = &live_of_word(*role_word(at))[number];
+    if (round->live != live || *round->live != 0)
         return check_failed(out, 313, "a round of a magazine is live, or another's", (u64)round->object,
-                            (u64)&slab->live[number], (u64)round->live);
-    if (shift <= SLAB_MAX_SHIFT && (slab->free[number / 64] >> (number % 64) & 1))
+                            (u64)live, (u64)round->live);
+    if (shift <= SLAB_MAX_SHIFT && (slab_of_word(*role_word(at))->free[number / 64] >> (number % 64) & 1))
         return check_failed(out, 313, "a round of a magazine lies free in its slab", (u64)round->object, 0,
                             1);
     return true;

@@ -159,11 +159,12 @@ FAST_PATH ul kfree(void *address)
     number = rotate_right(offset % FRAME_BYTES, word);
     if (UNLIKELY(number >= SLAB_MAX_OBJECTS))
         return kfree_refused(address);
-    live = &slab_of_word(word)->live[number];
+    live = &live_of_word(word)[number];
     if (UNLIKELY(__atomic_exchange_n(live, 0, __ATOMIC_ACQ_REL) == 0))
         return kfree_refused(address);
     word &= 0x3f;
-    magazine = &platform_cpu()->magazine[word] - CLASS_MIN_SHIFT;
+    /* in bytes: the constant goes into the addresses of the fields, an index would have to be computed */
+    magazine = (struct magazine *)((u64)platform_cpu()->magazine + (word - CLASS_MIN_SHIFT) * sizeof *magazine);
     n = magazine->n;
     if (UNLIKELY(n == magazine->capacity))
         return kfree_flushed(address, live, (unsigned)word - CLASS_MIN_SHIFT);

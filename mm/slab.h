@@ -69,6 +69,12 @@ static inline struct slab *slab_of_word(ul word)
     return (struct slab *)((s64)word >> 16);
 }
 
+/* The live bytes that a role word leads to: those of a slab, or one inside a word, at any alignment (role.c). */
+static inline u8 *live_of_word(ul word)
+{
+    return (u8 *)((s64)word >> 16) + offsetof(struct slab, live);
+}
+
 /* Objects of a class that lie in a slab. */
 static inline unsigned class_n_objects(unsigned class)
 {
