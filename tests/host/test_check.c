@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm_check is seen to fail: I1xx and I2xx, pages, zones and frames.  Each test breaks one thing by hand,
+ * expects that invariant's number, and mends it.
+ *
+ * The machine, in pages of 2 MiB; the page at 400 MiB, number 200, has RAM in its first 64 KiB
+ * only, and 201 has none:
+ *
+ *     0       8                         190     200 202    256
+ *     [ DMA  )[        NORMAL          )[ UNMAPPED  )[      )
+ */
+#include <cmocka_all.h>
+#include <check_tools.h>
+
+#include <lib/bits.h>
+#include <lib/string.h>
+#include <mm/frame.h>
+#include <mm/page.h>
+#include <mm/role.h>
+#include <mm/run.h>
+#include <mm/split.h>
+
+#define ODD_PAGE MIB(400)
+#define HOLE_END MIB(404)
+
+static struct mm_cpu *cpu;
+static struct Zone *normal;
+static struct Page *owned;    /* two neighbours, shared */
+static phys_t block;          /* of order 10: two pages */
+static phys_t held, far_held; /* a frame of NORMAL, a frame of UNMAPPED */
+
+static int start_machine(void **state)
+{
+    static const struct machine_ram ram[] = {{0, ODD_PAGE + KIB(64)}, {HOLE_END, MIB(108)}};
+
+    (void)state;
+    assert_null(machine_start(ram, 2, NULL));
+    cpu = mm_boot_cpu(MM_CONTEXT_CODE);
+    normal = &mm.zone[1];
+    free_pages(alloc_pages(ZONE_NORMAL, 1, 0), 1);
+    free_pages(alloc_pages(ZONE_NORMAL, 2, 0), 1);
+    owned = alloc_pages(ZONE_NORMAL, 2, PAGE_SHARED);
+    block = frame_alloc(ZONE_NORMAL, 10);
+    held = frame_alloc(ZONE_NORMAL, 0);
+    far_held = frame_alloc(ZONE_UNMAPPED_IN_PGT, 0);
+    assert_sound();
+    return 0;
+}
+
+static int stop_machine(void **state)
+{
+    (void)state;
+    machine_stop();
+    return 0;
+}
+
+/* The head of a free block of at least this order. */
+static struct Page *free_head(const struct Zone *zone, unsigned order)
+{
+    assert_true(zone->run_mask >> order != 0);
+    return page_at(zone->run_head[order + count_trailing_zeros(zone->run_mask >> order)]);
+}
+
+/* A split page of this zone with free frames. */
+static struct Page *split_page(const struct Zone *zone)
+{
+    assert_true(zone->split_mask != 0);
+    return page_at(zone->split_head[count_trailing_zeros(zone->split_mask)]);
+}
+
+static u64 *held_word(phys_t frame)
+{
+    return (u64 *)MM_HELD_ARRAY + frame.addr / FRAME_BYTES / 64;
+}
+
+static u64 held_bit(phys_t frame)
+{
+    return 1UL << (frame.addr / FRAME_BYTES % 64);
+}
+
+static void i101_a_list_of_free_blocks_holds_heads_of_its_order(void **state)
+{
+    struct Page *head = free_head(normal, 1);
+    unsigned order = head->order;
+
+    (void)state;
+    BREAK(101, head->state, PAGE_FREE_BODY);
+    BREAK(101, head->order, order - 1);
+    BREAK(101, head->prev, 5);
+    BREAK(101, head->next, page_index(head));
+    BREAK(101, normal->run_head[order], mm.n_pages + 5);
+    BREAK(101, normal->run_head[order], page_index(owned));
+    BREAK(101, normal->run_head[order], mm.zone[2].run_head[log2_floor(mm.zone[2].run_mask)]);
+}
+
+static void i101_every_head_is_in_a_list(void **state)
+{
+    struct Page *head = free_head(normal, 0);
+
+    (void)state;
+    page_list_remove(normal->run_head, &normal->run_mask, head->order, head);
+    assert_broken(101, "a head in no list");
+    page_list_add(normal->run_head, &normal->run_mask, head->order, head);
+    assert_sound();
+}
+
+/* Pages 1 and 2 of four, free, are two blocks of one page; as one of two pages they would be misaligned. */
+static void i101_a_block_is_aligned_to_its_size(void **state)
+{
+    struct Page *four = alloc_pages(ZONE_UNMAPPED_IN_PGT, 4, 0);
+    struct Zone *zone = &mm.zone[2];
+
+    (void)state;
+    assert_int_equal(page_index(four) % 4, 0);
+    free_pages(four + 1, 2);
+    assert_sound();
+    page_list_remove(zone->run_head, &zone->run_mask, 0, four + 1);
+    page_list_remove(zone->run_head, &zone->run_mask, 0, four + 2);
+    four[1].order = 1;
+    page_list_add(zone->run_head, &zone->run_mask, 1, four + 1);
+    four[2].state = PAGE_FREE_BODY;
+    assert_broken(101, "a misaligned head");
+}
+
+static void i102_behind_a_head_all_pages_are_free(void **state)
+{
+    struct Page *head = free_head(normal, 1);
+
+    (void)state;
+    BREAK(102, head[1].state, PAGE_BLOCK);
+    BREAK(102, head[1].state, PAGE_SPLIT);
+}
+
+static void i103_the_mask_says_which_lists_have_pages(void **state)
+{
+    (void)state;
+    for (unsigned order = 0; order < RUN_ORDERS; order++)
+        BREAK(103, normal->run_mask, normal->run_mask ^ 1u << order);
+}
+
+static void i104_free_buddies_are_merged(void **state)
+{
+    struct Page *head = free_head(normal, 1);
+    u8 order = head->order;
+
+    (void)state;
+    page_list_remove(normal->run_head, &normal->run_mask, order, head);
+    for (unsigned i = 0; i < 2; i++) {
+        struct Page *half = head + i * (1u << (order - 1));
+
+        half->state = PAGE_FREE_HEAD;
+        half->order = order - 1;
+        page_list_add(normal->run_head, &normal->run_mask, order - 1u, half);
+    }
+    assert_broken(104, "a block in two halves");
+}
+
+static void i105_a_free_page_lies_in_a_free_block(void **state)
+{
+    (void)state;
+    BREAK(105, page_of(block)->state, PAGE_FREE_BODY);
+    BREAK(105, page_of(block)[1].state, PAGE_FREE_BODY);
+}
+
+static void i106_only_allocated_pages_are_counted_and_marked(void **state)
+{
+    struct Page *head = free_head(normal, 1);
+
+    (void)state;
+    BREAK(106, owned->ref_counts, 0);
+    BREAK(106, owned->ref_counts, 2);
+    BREAK(106, owned->state, PAGE_BLOCK);
+    BREAK(106, head->ref_counts, 1);
+    BREAK(106, head[1].attr, PAGE_PGT_MAPPED);
+    BREAK(106, page_of(held)->attr, PAGE_SHARED);
+}
+
+static void i107_the_stacks_hold_their_pages_once(void **state)
+{
+    struct mm_cpu *other = cpu->other;
+
+    (void)state;
+    assert_true(cpu->n_pages >= 2);
+    BREAK(107, cpu->page[0], page_index(owned));
+    BREAK(107, cpu->page[0], mm.n_pages + 100);
+    BREAK(107, cpu->page[0], cpu->page[1]);
+    BREAK(107, cpu->n_pages, STACK_PAGES + 1);
+    BREAK(107, cpu->n_pages, cpu->n_pages - 1);
+    BREAK(107, page_of(block)->state, PAGE_STACKED);
+    other->page[0] = cpu->page[0];
+    BREAK(107, other->n_pages, 1);
+}
+
+static void i108_shared_pages_are_counted(void **state)
+{
+    (void)state;
+    BREAK(108, mm.shared_bytes, 0);
+    BREAK(108, owned->attr, PAGE_PGT_MAPPED);
+}
+
+static void i109_a_page_knows_its_zone_and_its_address(void **state)
+{
+    struct Page *hole = page_at((u32)(HOLE_END / PAGE_BYTES) - 1);
+
+    (void)state;
+    BREAK(109, owned->zone, &mm.zone[2]);
+    BREAK(109, owned->zone, NULL);
+    BREAK(109, owned->addr_phys, owned->addr_phys + PAGE_BYTES);
+    BREAK(109, owned->state, PAGE_STACKED + 1);
+    BREAK(109, page_of(far_held)->grown, 1);
+    assert_int_equal(hole->state, PAGE_ABSENT);
+    BREAK(109, hole->zone, normal);
+    BREAK(109, hole->roles, (ul *)phys_pointer(held));
+    BREAK(109, hole->grown, 1);
+}
+
+static void i111_managed_frames_are_ram(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < MM_N_ZONES; i++)
+        BREAK(111, mm.zone[i].managed_frames, mm.zone[i].managed_frames - 1);
+}
+
+static void i112_free_frames_are_what_the_lists_hold(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < MM_N_ZONES; i++) {
+        BREAK(112, mm.zone[i].n_free_frames, mm.zone[i].n_free_frames + 1);
+        BREAK(112, mm.zone[i].n_free_frames, mm.zone[i].n_free_frames - 1);
+        BREAK(112, mm.zone[i].low_water_frames, mm.zone[i].n_free_frames + 1);
+    }
+}
+
+static void i113_grown_pages_are_counted_and_lie_above_the_border(void **state)
+{
+    (void)state;
+    BREAK(113, mm.n_grown_pages, 1);
+    BREAK(113, owned->grown, 1);
+    while (mm.n_grown_pages == 0)
+        assert_non_null(alloc_pages(ZONE_NORMAL, 1, 0));
+    assert_sound();
+    BREAK(113, mm.n_grown_pages, 0);
+}
+
+static void i201_free_frames_of_a_split_page_are_its_bits(void **state)
+{
+    struct Page *page = split_page(normal);
+
+    (void)state;
+    BREAK(201, page->n_free, page->n_free + 1);
+    BREAK(201, page->free_frames[7], page->free_frames[7] ^ 1UL << 63);
+}
+
+static void i201_a_page_that_is_free_as_a_whole_is_no_split_one(void **state)
+{
+    struct Page *page = page_of(block);
+
+    (void)state;
+    memset(page->free_frames, 0xff, sizeof page->free_frames);
+    page->n_free = PAGE_FRAMES;
+    page->order = SPLIT_ORDERS - 1;
+    BREAK(201, page->state, PAGE_SPLIT);
+}
+
+static void i202_the_order_is_that_of_the_largest_free_block(void **state)
+{
+    struct Page *page = split_page(normal);
+
+    (void)state;
+    BREAK(202, page->order, page->order - 1);
+    BREAK(202, page->order, PAGE_NO_ORDER);
+    BREAK(202, page->order, SPLIT_ORDERS);
+}
+
+static void i203_split_pages_are_in_the_list_of_their_order(void **state)
+{
+    struct Page *page = split_page(normal);
+    u8 order = page->order;
+
+    (void)state;
+    for (unsigned i = 0; i < SPLIT_ORDERS; i++)
+        BREAK(203, normal->split_mask, normal->split_mask ^ 1u << i);
+    BREAK(203, page->prev, 3);
+    BREAK(203, page->next, page_index(page));
+    BREAK(203, normal->split_head[order], PAGE_NOWHERE);
+    BREAK(203, normal->split_head[order], mm.n_pages);
+    BREAK(203, normal->split_head[order], page_index(owned));
+    BREAK(203, normal->split_head[order], page_index(split_page(&mm.zone[2])));
+    page_list_remove(normal->split_head, &normal->split_mask, order, page);
+    page_list_add(normal->split_head, &normal->split_mask, order - 1u, page);
+    assert_broken(203, "a split page in another order's list");
+}
+
+static void i204_a_free_frame_is_not_held(void **state)
+{
+    struct Page *page = split_page(normal);
+    unsigned first = 0;
+
+    (void)state;
+    while (!split_is_free(page, first, 0))
+        first++;
+    phys_t frame = phys(page->addr_phys + first * FRAME_BYTES);
+    BREAK(204, *held_word(frame), *held_word(frame) | held_bit(frame));
+}
+
+/* The page at 256 MiB has 16 frames.  One more bit, counted everywhere: only the map says that it is no RAM.
+ */
+static void i204_a_free_frame_is_ram(void **state)
+{
+    struct Page *page = page_of(phys(ODD_PAGE));
+    struct Zone *zone = page->zone;
+
+    (void)state;
+    assert_int_equal(page->n_free, 15); /* far_held is there */
+    page->n_free++;
+    page->free_frames[0] |= 1UL << 20;
+    zone->n_free_frames++;
+    assert_broken(204, "a free frame in a hole");
+}
+
+static void i205_no_frame_is_lost(void **state)
+{
+    u32 n_frames = cpu->n_frames;
+
+    (void)state;
+    BREAK(205, *held_word(held), *held_word(held) & ~held_bit(held));
+    BREAK(205, *held_word(far_held), *held_word(far_held) & ~held_bit(far_held));
+    assert_true(n_frames > 1);
+    BREAK(205, cpu->n_frames, n_frames - 1);
+}
+
+static void i205_no_reserved_frame_is_in_the_allocator(void **state)
+{
+    phys_t text = phys(MACHINE_TEXT_PHYS);
+    struct Page *page = page_of(text);
+
+    (void)state;
+    BREAK(205, *held_word(text), *held_word(text) | held_bit(text));
+    assert_int_equal(page->state, PAGE_SPLIT);
+    page->n_free++;
+    page->free_frames[MACHINE_TEXT_PHYS / FRAME_BYTES / 64] |= held_bit(text);
+    mm.zone[0].n_free_frames++;
+    assert_broken(205, "a free frame of the kernel image");
+}
+
+static void i206_the_stacks_hold_their_frames_once(void **state)
+{
+    struct mm_cpu *other = cpu->other;
+    struct Page *page = split_page(normal);
+    unsigned first = 0;
+
+    (void)state;
+    while (!split_is_free(page, first, 0))
+        first++;
+    BREAK(206, cpu->frame[0], held);
+    BREAK(206, cpu->frame[0], phys(page->addr_phys + first * FRAME_BYTES));
+    BREAK(206, cpu->frame[0], far_held);
+    BREAK(206, cpu->frame[0], cpu->frame[1]);
+    BREAK(206, cpu->frame[0], phys(cpu->frame[0].addr + 8));
+    BREAK(206, cpu->frame[0], PHYS_NONE);
+    BREAK(206, cpu->frame[0], block);
+    BREAK(206, cpu->n_frames, STACK_FRAMES + 1);
+    other->frame[0] = cpu->frame[0];
+    BREAK(206, other->n_frames, 1);
+    BREAK(206, *held_word(cpu->frame[0]), *held_word(cpu->frame[0]) | held_bit(cpu->frame[0]));
+}
+
+static void i206_a_stack_holds_no_reserved_frame(void **state)
+{
+    static const struct mm_reserved reserved = {MIB(20), MIB(20) + KIB(64), "module"};
+    const struct machine_options options = {.reserved = &reserved, .n_reserved = 1};
+    static const struct machine_ram ram = {0, MIB(64)};
+
+    (void)state;
+    assert_null(machine_start(&ram, 1, &options));
+    cpu = mm_boot_cpu(MM_CONTEXT_CODE);
+    assert_false(phys_is_none(frame_alloc(ZONE_NORMAL, 0)));
+    assert_sound();
+    BREAK(206, cpu->frame[0], phys(MIB(20)));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start_machine, stop_machine)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(i101_a_list_of_free_blocks_holds_heads_of_its_order),
+        TEST(i101_every_head_is_in_a_list),
+        TEST(i101_a_block_is_aligned_to_its_size),
+        TEST(i102_behind_a_head_all_pages_are_free),
+        TEST(i103_the_mask_says_which_lists_have_pages),
+        TEST(i104_free_buddies_are_merged),
+        TEST(i105_a_free_page_lies_in_a_free_block),
+        TEST(i106_only_allocated_pages_are_counted_and_marked),
+        TEST(i107_the_stacks_hold_their_pages_once),
+        TEST(i108_shared_pages_are_counted),
+        TEST(i109_a_page_knows_its_zone_and_its_address),
+        TEST(i111_managed_frames_are_ram),
+        TEST(i112_free_frames_are_what_the_lists_hold),
+        TEST(i113_grown_pages_are_counted_and_lie_above_the_border),
+        TEST(i201_free_frames_of_a_split_page_are_its_bits),
+        TEST(i201_a_page_that_is_free_as_a_whole_is_no_split_one),
+        TEST(i202_the_order_is_that_of_the_largest_free_block),
+        TEST(i203_split_pages_are_in_the_list_of_their_order),
+        TEST(i204_a_free_frame_is_not_held),
+        TEST(i204_a_free_frame_is_ram),
+        TEST(i205_no_frame_is_lost),
+        TEST(i205_no_reserved_frame_is_in_the_allocator),
+        TEST(i206_the_stacks_hold_their_frames_once),
+        TEST(i206_a_stack_holds_no_reserved_frame),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
