@@ -43,10 +43,13 @@ static bool is_tagged(const u8 *object, u64 bytes, u64 number)
     return true;
 }
 
-/* As many objects as a thousand, or half of what is available, are. */
+/* A thousand objects, or as many as are half of what is available and 128 MiB: an emulator is slow at memory that
+ * is touched for the first time. */
 static unsigned n_for_class(unsigned class)
 {
-    return (unsigned)min_u64(N_OBJECTS, mm_stat().available / 2 / CLASS_BYTES(class));
+    u64 bytes = min_u64(mm_stat().available / 2, 128UL << 20);
+
+    return (unsigned)min_u64(N_OBJECTS, bytes / CLASS_BYTES(class));
 }
 
 static void free_objects(unsigned n)
