@@ -176,21 +176,43 @@ static void print_place(const struct backtrace *walk, report_line line)
         line("  %s %016lx (not in the kernel's code)", walk->certain ? " " : "?", walk->address);
 }
 
+/* Goes on while the place stays the same (a function that calls itself); counts how often.  False at the end. */
+static bool skip_repeats(struct backtrace *walk, unsigned *n_repeats)
+{
+    u64 address = walk->address;
+    bool more = backtrace_next(walk);
+    for (*n_repeats = 0; more && walk->address == address; ++*n_repeats)
+        more = backtrace_next(walk);
+    return more;
+}
+
+static void print_from(struct backtrace *walk, report_line line)
+{
+    unsigned n_repeats, n_lines = 0;
+    bool more;
+    do {
+        print_place(walk, line);
+        more = skip_repeats(walk, &n_repeats);
+        if (n_repeats > 0)
+            line("      and %u times more", n_repeats);
+    } while (more && ++n_lines < BACKTRACE_MAX_LINES);
+    if (more)
+        line("    ...");
+}
+
 void backtrace_print(u64 rip, u64 rsp, u64 rbp, report_line line)
 {
     struct backtrace walk;
-    unsigned n = 0;
     backtrace_start(&walk, rip, rsp, rbp);
-    do
-        print_place(&walk, line);
-    while (++n < BACKTRACE_MAX_LINES && backtrace_next(&walk));
-    if (n == BACKTRACE_MAX_LINES)
-        line("    ...");
+    print_from(&walk, line);
 }
 
 __attribute__((noinline)) void backtrace_print_here(report_line line)
 {
+    struct backtrace walk;
     u64 here, rsp;
     __asm__ volatile("leaq (%%rip), %0\n\tmovq %%rsp, %1" : "=r"(here), "=r"(rsp));
-    backtrace_print(here, rsp, (u64)__builtin_frame_address(0), line);
+    backtrace_start(&walk, here, rsp, (u64)__builtin_frame_address(0));
+    if (backtrace_next(&walk))
+        print_from(&walk, line);
 }

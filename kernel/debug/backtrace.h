@@ -32,11 +32,11 @@ void backtrace_start(struct backtrace *walk, u64 rip, u64 rsp, u64 rbp);
 /* On to the caller.  False at the end. */
 bool backtrace_next(struct backtrace *walk);
 
-/* Prints the whole chain, a place a line, at most BACKTRACE_MAX_LINES. */
+/* Prints the whole chain, a place a line, at most BACKTRACE_MAX_LINES; recursion is counted, not repeated. */
 #define BACKTRACE_MAX_LINES 32
 void backtrace_print(u64 rip, u64 rsp, u64 rbp, report_line line);
 
-/* The same from here. */
+/* The same from whoever calls this. */
 void backtrace_print_here(report_line line);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Measuring the time-stamp counter.
+ * Measuring the time-stamp counter against another counter of known rate: the 8254's channel 2, or the ACPI
+ * timer (free running, 24 bits at least).
  *
- * Against the 8254 (Intel 8254 data sheet, mode 0): channel 2 is loaded with WINDOW_COUNTS, its output,
- * readable at port 0x61, rises when they have passed.  Against the ACPI timer (3.579545 MHz, free running, 24
- * bits at least): the counter is read until as much time has passed.
+ *     sample    the other counter, with the time-stamp counter before and after reading it; of several the
+ * one with the least in between, so an emulator that was put to sleep just then does no harm window    two
+ * samples at least 10 ms apart; how late the second is does not matter rate      the middle one of three
+ * windows, since a window longer than the other counter's range is wrong
  *
- * A measurement errs upward when the end is noticed late, downward when the start is, so the middle one of
- * three is taken.  Both loops end after MAX_POLLS at the latest, a port read each: about a microsecond on
- * hardware.
+ * Interrupts are off in a window.  A counter that stands still is given up after MAX_POLLS.
  */
 #include <kernel/acpi/acpi.h>
 #include <kernel/cpu/io.h>
@@ -16,9 +16,9 @@
 #include <kernel/time/calibrate.h>
 #include <kernel/time/pit.h>
 
-#define WINDOW_HZ 100 /* 10 ms */
-#define MAX_POLLS 2000000U
-#define MIN_POLLS 3U /* a window shorter than that was none */
+#define WINDOWS_PER_S 100
+#define N_TRIES       5
+#define MAX_POLLS     500000U /* a read of the 8254 takes three microseconds on hardware: 1.5 s */
 
 #define PM_TIMER_HZ   3579545U
 #define PM_TIMER_MASK 0xffffffU
@@ -28,31 +28,50 @@
 
 #define HYPERVISOR_TIMING_LEAF 0x40000010U /* EAX: the counter's rate in kHz (VMware, KVM) */
 
-/* Each returns the counts in one window, 0 when the timer does not work. */
-static u64 window_pit(void)
+/* A counter that goes up `hz` times a second, modulo mask + 1. */
+struct reference {
+    u32 (*read)(void);
+    u32 mask;
+    u32 hz;
+};
+
+struct sample {
+    u64 tsc;
+    u32 count;
+};
+
+static u32 read_pm_timer(void)
 {
-    pit_oneshot_start(PIT_HZ / WINDOW_HZ);
-    u64 start = tsc_read();
-    u32 polls = 0;
-    while (!pit_oneshot_done() && polls < MAX_POLLS)
-        polls++;
-    u64 counts = tsc_read() - start;
-    pit_oneshot_stop();
-    return polls >= MIN_POLLS && polls < MAX_POLLS ? counts : 0;
+    return inl((u16)acpi_fadt()->pm_timer_port);
 }
 
-static u64 window_pm_timer(void)
+static struct sample take_sample(const struct reference *reference)
 {
-    u32 port = acpi_fadt()->pm_timer_port;
-    if (port == 0 || port > 0xffff)
-        return 0;
-    u32 first = inl((u16)port);
-    u64 start = tsc_read();
+    struct sample best = {0, 0};
+    u64 best_width = ~0UL;
+    for (unsigned i = 0; i < N_TRIES; i++) {
+        u64 before = tsc_read();
+        u32 count = reference->read();
+        u64 width = tsc_read() - before;
+        if (width < best_width) {
+            best_width = width;
+            best = (struct sample){before + width / 2, count};
+        }
+    }
+    return best;
+}
+
+/* Counts per second by one window; 0 when the other counter stands still. */
+static u64 measure_window(const struct reference *reference)
+{
     u32 polls = 0;
-    while (((inl((u16)port) - first) & PM_TIMER_MASK) < PM_TIMER_HZ / WINDOW_HZ && polls < MAX_POLLS)
-        polls++;
-    u64 counts = tsc_read() - start;
-    return polls >= MIN_POLLS && polls < MAX_POLLS ? counts : 0;
+    struct sample first = take_sample(reference);
+    while (((reference->read() - first.count) & reference->mask) < reference->hz / WINDOWS_PER_S)
+        if (++polls == MAX_POLLS)
+            return 0;
+    struct sample last = take_sample(reference);
+    u32 passed = (last.count - first.count) & reference->mask;
+    return passed == 0 ? 0 : (last.tsc - first.tsc) * reference->hz / passed;
 }
 
 static u64 middle_of(u64 a, u64 b, u64 c)
@@ -61,18 +80,34 @@ static u64 middle_of(u64 a, u64 b, u64 c)
     return c < low ? low : c > high ? high : c;
 }
 
-/* Counts per second by three windows; 0 when any failed. */
-static u64 measure(u64 (*window)(void))
+/* The same by three windows. */
+static u64 measure(const struct reference *reference)
 {
-    u64 counts[3];
+    u64 hz[3];
     for (unsigned i = 0; i < 3; i++) {
         u64 flags = interrupts_save();
-        counts[i] = window();
+        hz[i] = measure_window(reference);
         interrupts_restore(flags);
-        if (counts[i] == 0)
+        if (hz[i] == 0)
             return 0;
     }
-    return middle_of(counts[0], counts[1], counts[2]) * WINDOW_HZ;
+    return middle_of(hz[0], hz[1], hz[2]);
+}
+
+static u64 measure_by_pit(void)
+{
+    const struct reference pit = {pit_counter_read, PIT_COUNTER_MASK, PIT_HZ};
+    pit_counter_start();
+    u64 hz = measure(&pit);
+    pit_counter_stop();
+    return hz;
+}
+
+static u64 measure_by_pm_timer(void)
+{
+    const struct reference timer = {read_pm_timer, PM_TIMER_MASK, PM_TIMER_HZ};
+    u32 port = acpi_fadt()->pm_timer_port;
+    return port == 0 || port > 0xffff ? 0 : measure(&timer);
 }
 
 /* Intel SDM volume 2, "CPUID", leaves 15H and 16H. */
@@ -92,10 +127,10 @@ static u64 ask_cpu(void)
 
 u64 calibrate_tsc(const char **source)
 {
-    u64 hz = measure(window_pit);
+    u64 hz = measure_by_pit();
     *source = "8254 timer";
     if (hz < MIN_TSC_HZ) {
-        hz = measure(window_pm_timer);
+        hz = measure_by_pm_timer();
         *source = "ACPI timer";
     }
     if (hz < MIN_TSC_HZ) {

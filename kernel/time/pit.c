@@ -9,11 +9,11 @@
 #define PORT_CONTROL_B     0x61
 #define CONTROL_B_GATE_2   (1U << 0)
 #define CONTROL_B_SPEAKER  (1U << 1)
-#define CONTROL_B_OUT_2    (1U << 5)
 #define CONTROL_B_WRITABLE 0x0fU
 
-#define MODE_CHANNEL_0_RATE    0x34 /* both bytes, mode 2 */
-#define MODE_CHANNEL_2_ONESHOT 0xb0 /* both bytes, mode 0 */
+#define MODE_CHANNEL_0_RATE  0x34 /* both bytes, mode 2: a pulse whenever the count is through */
+#define MODE_CHANNEL_2_COUNT 0xb0 /* both bytes, mode 0: counts down, and on below 0 */
+#define LATCH_CHANNEL_2      0x80
 
 static void load(u16 port, u32 counts)
 {
@@ -27,20 +27,23 @@ void pit_tick_start(u32 hz)
     load(PORT_CHANNEL_0, (PIT_HZ + hz / 2) / hz);
 }
 
-void pit_oneshot_start(u32 counts)
+void pit_counter_start(void)
 {
     u32 control = inb(PORT_CONTROL_B) & CONTROL_B_WRITABLE & ~CONTROL_B_SPEAKER;
     outb(PORT_CONTROL_B, (u8)(control | CONTROL_B_GATE_2));
-    outb(PORT_MODE, MODE_CHANNEL_2_ONESHOT);
-    load(PORT_CHANNEL_2, counts);
+    outb(PORT_MODE, MODE_CHANNEL_2_COUNT);
+    load(PORT_CHANNEL_2, PIT_COUNTER_MASK);
 }
 
-bool pit_oneshot_done(void)
+u32 pit_counter_read(void)
 {
-    return (inb(PORT_CONTROL_B) & CONTROL_B_OUT_2) != 0;
+    outb(PORT_MODE, LATCH_CHANNEL_2);
+    u32 low = inb(PORT_CHANNEL_2);
+    u32 high = inb(PORT_CHANNEL_2);
+    return PIT_COUNTER_MASK - (low | high << 8);
 }
 
-void pit_oneshot_stop(void)
+void pit_counter_stop(void)
 {
     outb(PORT_CONTROL_B, (u8)(inb(PORT_CONTROL_B) & CONTROL_B_WRITABLE & ~CONTROL_B_GATE_2));
 }
