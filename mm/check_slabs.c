@@ -9,7 +9,8 @@
 /* What a recount of a class finds. */
 struct tally {
     u64 n_slabs, n_free, n_live, n_rounds;
-    u64 n_partial, n_empty; /* slabs that ought to be in these lists */
+    u64 n_partial, n_empty;        /* slabs that ought to be in these lists */
+    u64 absent_print, round_print; /* fingerprints: objects neither live nor free in slabs, and rounds */
 };
 
 /* What a recount of the descriptor frames finds. */
@@ -23,6 +24,14 @@ struct tallies {
     struct tally class[MM_N_CLASSES];
     struct descriptor_tally descriptors;
 };
+
+/* Of a set of objects: the sum over its members.  Sets of one size that differ have different ones, but for
+ * luck. */
+static u64 fingerprint(u64 address)
+{
+    address *= 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio: spreads neighbours over all bits */
+    return (address ^ address >> 32) * 0x9e3779b97f4a7c15;
+}
 
 /* A frame that may be a descriptor frame; any pointer may be asked about. */
 static bool is_metadata(const void *p)
@@ -65,6 +74,8 @@ static bool check_objects(struct mm_violation *out, phys_t frame, const struct s
                                 frame.addr + i * FRAME_BYTES / slab->n_objects, !free, slab->live[i]);
         n_free += free;
         tally->n_live += slab->live[i];
+        if (!free && slab->live[i] == 0)
+            tally->absent_print += fingerprint((u64)slab->base + i * FRAME_BYTES / slab->n_objects);
     }
     tally->n_free += n_free;
     tally->n_partial += n_free != 0 && n_free != slab->n_objects;
@@ -107,6 +118,7 @@ static bool check_block(struct mm_violation *out, phys_t first, unsigned class, 
         return check_failed(out, 313, "a block lives more than once", first.addr, 1, *live);
     tally->n_slabs++;
     tally->n_live += *live;
+    tally->absent_print += *live == 0 ? fingerprint((u64)phys_pointer(first)) : 0;
     return true;
 }
 
@@ -160,40 +172,50 @@ static bool check_round(struct mm_violation *out, const struct round *round, uns
     return true;
 }
 
-static bool check_magazine(struct mm_violation *out, const struct magazine *magazine, unsigned class)
+static bool check_magazine(struct mm_violation *out, const struct magazine *magazine, unsigned class,
+                           struct tally *tally)
 {
     if (magazine->n > magazine->capacity || magazine->capacity > MAGAZINE_ROUNDS)
         return check_failed(out, 313, "rounds in a magazine", class, magazine->capacity, magazine->n);
-    for (u32 i = 0; i < magazine->n; i++)
+    for (u32 i = 0; i < magazine->n; i++) {
         if (!check_round(out, &magazine->round[i], class))
             return false;
+        tally->round_print += fingerprint((u64)magazine->round[i].object);
+    }
+    tally->n_rounds += magazine->n;
     return true;
 }
 
 static bool tally_magazines(struct mm_violation *out, struct tallies *tallies)
 {
     for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next)
-        for (unsigned class = 0; class < MM_N_CLASSES; class ++) {
-            if (!check_magazine(out, &cpu->magazine[class], class))
+        for (unsigned class = 0; class < MM_N_CLASSES; class ++)
+            if (!check_magazine(out, &cpu->magazine[class], class, &tallies->class[class]))
                 return false;
-            tallies->class[class].n_rounds += cpu->magazine[class].n;
-        }
     return true;
+}
+
+/* A link of a list of things that lie in descriptor frames: is it one, and does it lead back to the one
+ * before? */
+static bool link_is_sound(const struct list_node *node, const struct list_node *before)
+{
+    return is_metadata(node) && is_aligned((u64)node, sizeof(u64)) && node->prev == before;
 }
 
 /* I312 of a list of slabs. */
 static bool check_list(struct mm_violation *out, unsigned number, const struct list_node *list, u64 expected)
 {
     const struct slab_class *class = &mm.class[number];
+    const struct list_node *before = list;
     u64 n = 0;
 
-    list_for_each(node, list)
-    {
+    list_for_each(node, list) {
         const struct slab *slab = container_of(node, struct slab, link);
 
-        if (++n > expected || !is_metadata(node) || node->next->prev != node || slab->class != number ||
-            slab->n_free == 0 || (slab->n_free == slab->n_objects) != (list == &class->empty))
+        if (++n > expected || !link_is_sound(node, before) || slab->class != number || slab->n_free == 0 ||
+            (slab->n_free == slab->n_objects) != (list == &class->empty))
             return check_failed(out, 312, "a slab is in the wrong list", (u64)node, expected, n);
+        before = node;
     }
     return check_equal(out, 312, "slabs in a list", (u64)list, expected, n);
 }
@@ -210,6 +232,8 @@ static bool check_class(struct mm_violation *out, unsigned number, const struct 
            check_equal(out, 316, "objects that are live, free, or in a magazine", number,
                        tally->n_slabs * class_n_objects(number),
                        tally->n_live + tally->n_free + tally->n_rounds) &&
+           check_equal(out, 316, "an object is twice in magazines, another lost", number, tally->absent_print,
+                       tally->round_print) &&
            check_list(out, number, &class->partial, tally->n_partial) &&
            check_list(out, number, &class->empty, tally->n_empty);
 }
@@ -232,20 +256,20 @@ static bool check_classes(struct mm_violation *out, const struct tally *tally)
 /* I311 of the list, and of all descriptor frames by number: those that are not in it are full. */
 static bool check_descriptors(struct mm_violation *out, const struct descriptor_tally *tally)
 {
+    const struct list_node *before = &mm.descriptors.partial;
     u64 n_listed = 0, n_units = 0;
 
-    list_for_each(node, &mm.descriptors.partial)
-    {
-        struct descriptor_frame *frame = descriptor_frame_of(node);
+    list_for_each(node, &mm.descriptors.partial) {
+        const struct descriptor_frame *frame = descriptor_frame_of(node);
 
-        if (!is_metadata(node) || node != &frame->link || node->next->prev != node ||
-            ++n_listed > tally->n_frames)
+        if (!link_is_sound(node, before) || node != &frame->link || ++n_listed > tally->n_frames)
             return check_failed(out, 311, "the list of descriptor frames is broken", (u64)node,
                                 tally->n_frames, n_listed);
         if (frame->used == ~(u64)0 || !(frame->used & 1))
             return check_failed(out, 311, "a listed descriptor frame is full, or its header is free",
                                 (u64)frame, 1, frame->used);
         n_units += count_ones(frame->used) - 1;
+        before = node;
     }
     return check_equal(out, 311, "used units of descriptor frames", 0, tally->n_units_partial, n_units) &&
            check_equal(out, 311, "units of full descriptor frames", 0, (tally->n_frames - n_listed) * 63,

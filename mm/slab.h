@@ -48,8 +48,11 @@ struct descriptor_pool {
     struct list_node partial; /* frames with free units */
 };
 
-/* Empties the classes and cuts the magazines to the size of this machine. */
+/* Empties the classes. */
 void slab_start(void);
+
+/* Cuts the magazines of a CPU's caches, which are empty, to the size of this machine. */
+void magazines_start(struct mm_cpu *cpu);
 
 /* Fills an empty magazine.  False when memory is exhausted. */
 MUST_USE bool magazine_refill(struct mm_cpu *cpu, unsigned class);
@@ -72,7 +75,7 @@ static inline struct slab *slab_of_word(ul word)
 /* The live bytes that a role word leads to: those of a slab, or one inside a word, at any alignment (role.c). */
 static inline u8 *live_of_word(ul word)
 {
-    return (u8 *)((s64)word >> 16) + offsetof(struct slab, live);
+    return (u8 *)((u64)((s64)word >> 16) + offsetof(struct slab, live));
 }
 
 /* Objects of a class that lie in a slab. */

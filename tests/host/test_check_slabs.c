@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm_check is seen to fail: I3xx and I207, roles, slabs and page tables.  Each test breaks one thing by hand,
+ * expects that invariant's number, and mends it.  (I4xx: test_paging_check.c, test_mmio.c.)
+ */
+#include <cmocka_all.h>
+#include <check_tools.h>
+
+#include <lib/bits.h>
+#include <lib/string.h>
+#include <mm/frame.h>
+#include <mm/page.h>
+#include <mm/role.h>
+#include <mm/slab.h>
+
+#define CLASS_64    1u /* 32 << 1 bytes */
+#define CLASS_16384 9u
+#define ROLE_MASK   0x3fUL
+#define USED_ONE    (1UL << 6) /* of the used entries in a page table's word */
+
+static struct mm_cpu *cpu;
+static u8 *small;         /* live, of 64 bytes; others of its slab are in the magazine, and free */
+static u8 *large;         /* live, of 16 KiB */
+static struct slab *slab; /* small's */
+static ul *small_word, *large_word;
+static phys_t held; /* a frame without a role in a page with roles */
+
+static unsigned object_number(const void *object)
+{
+    return (unsigned)((u64)object % FRAME_BYTES / 64);
+}
+
+static struct magazine *magazine_of(unsigned class)
+{
+    return &cpu->magazine[class];
+}
+
+static int start_machine(void **state)
+{
+    (void)state;
+    assert_null(machine_start_bytes(MIB(512), NULL));
+    cpu = mm_boot_cpu(MM_CONTEXT_CODE);
+    assert_non_null(small = kmalloc(64, 0));
+    assert_non_null(large = kmalloc(16384, 0));
+    small_word = role_word(pointer_phys(small));
+    large_word = role_word(pointer_phys(large));
+    slab = slab_of_word(*small_word);
+    held = frame_alloc_in(page_of(pointer_phys(small)));
+    assert_false(phys_is_none(held));
+    assert_in_range(slab->n_free, 1, 62);
+    assert_true(magazine_of(CLASS_64)->n > 1 && magazine_of(CLASS_16384)->n > 1);
+    assert_sound();
+    return 0;
+}
+
+static int stop_machine(void **state)
+{
+    (void)state;
+    machine_stop();
+    return 0;
+}
+
+/* A frame in use that loses its held bit is lost, too: I205 says so first.  A free frame with a role is
+ * I207's. */
+static void i207_a_frame_with_a_role_is_held(void **state)
+{
+    (void)state;
+    assert_int_equal(frame_free(held, 0), 0);
+    role_set(held, ROLE_METADATA, &mm.no_object);
+    assert_broken(207, "a free frame with a role");
+    role_set(held, ROLE_NONE, &mm.no_object);
+    assert_sound();
+}
+
+static void i301_roles_of_a_page_are_counted(void **state)
+{
+    struct Page *page = page_of(pointer_phys(small));
+
+    (void)state;
+    BREAK(301, page->n_roles, page->n_roles + 1);
+    BREAK(301, page->n_roles, 0);
+}
+
+static void i302_a_role_table_is_a_held_frame_of_metadata(void **state)
+{
+    struct Page *page = page_of(pointer_phys(small));
+    phys_t table = pointer_phys(page->roles);
+    phys_t far = frame_alloc(ZONE_UNMAPPED_IN_PGT, 0);
+
+    (void)state;
+    role_set(table, ROLE_NONE, &mm.no_object);
+    assert_broken(302, "a role table without a role");
+    role_set(table, ROLE_METADATA, &mm.no_object);
+    assert_sound();
+    BREAK(302, page->roles, page->roles + 1);
+    BREAK(302, page->roles, phys_pointer(cpu->frame[0]));
+    BREAK(302, page->roles, phys_pointer(far));
+    BREAK(302, page->roles, phys_pointer(phys(TIB(20))));
+    BREAK(302, page->roles, (ul *)8);
+}
+
+static void i303_only_split_pages_of_the_direct_map_have_roles(void **state)
+{
+    phys_t block = frame_alloc(ZONE_NORMAL, 9), far = frame_alloc(ZONE_UNMAPPED_IN_PGT, 0);
+
+    (void)state;
+    BREAK(303, page_of(block)->roles, phys_pointer(held));
+    BREAK(303, page_of(far)->roles, phys_pointer(held));
+}
+
+static void i304_words_without_an_object_lead_to_no_live_byte(void **state)
+{
+    ul *table_word = role_word(paging_kernel_top());
+    ul *none = role_word(held);
+
+    (void)state;
+    BREAK(304, *none, *none + (1UL << 16));
+    BREAK(304, *none, 0);
+    BREAK(304, *table_word, (*table_word & 0xffff) | (ul)small << 16);
+    BREAK(304, *small_word, (*small_word & ~ROLE_MASK) | 22);
+    BREAK(304, *small_word, (*small_word & ~ROLE_MASK) | ROLE_TOP_LEVEL | 6);
+    BREAK(304, mm.no_object.live[SLAB_MAX_OBJECTS - 1], 1);
+}
+
+/* Tables of an address space that is not the current one: paging_check does not get there. */
+static void i305_tables_of_other_address_spaces_are_sound(void **state)
+{
+    u64 top = space_new();
+    u64 *pdpt, *directory, *table, *entries;
+    ul *word;
+
+    (void)state;
+    assert_int_equal(mm_map_proc_page_table(top, true, MIB(4), DEVICE_AT, KIB(8), PAGE_R_W, true, true, true),
+                     0);
+    assert_sound();
+    entries = phys_2_virt(top);
+    pdpt = phys_2_virt(entries[0] & PAGE_4K_MASK);
+    directory = phys_2_virt(pdpt[0] & PAGE_4K_MASK);
+    table = phys_2_virt(directory[2] & PAGE_4K_MASK);
+    word = role_word(pointer_phys(table));
+    BREAK(305, *word, *word + USED_ONE);
+    BREAK(305, table[0], 0);
+    BREAK(305, table[7], DEVICE_AT | PAGE_PRESENT);
+    BREAK(305, pdpt[0], directory[2]);
+    BREAK(305, directory[2], pdpt[0]);
+    BREAK(305, directory[2], (virt_2_phys(small) & PAGE_4K_MASK) | 7);
+    BREAK(305, directory[2], TIB(3) | 7);
+    mm_unmap_proc_table(top, true, MIB(4), KIB(8));
+    space_free(top);
+    assert_sound();
+}
+
+static void i311_headers_of_descriptor_frames_know_their_slabs(void **state)
+{
+    struct descriptor_frame *frame = (struct descriptor_frame *)align_down((u64)slab, FRAME_BYTES);
+
+    (void)state;
+    BREAK(311, frame->used, frame->used & ~descriptor_units(slab));
+    BREAK(311, frame->used, frame->used | 1UL << 63);
+    BREAK(311, frame->used, frame->used & ~1UL);
+    BREAK(311, frame->used, ~0UL);
+    BREAK(311, frame->link.prev, &frame->link);
+    BREAK(311, mm.descriptors.partial.next, (struct list_node *)phys_pointer(held));
+    list_remove(&frame->link);
+    assert_broken(311, "a descriptor frame in no list");
+    list_add_head(&mm.descriptors.partial, &frame->link);
+    assert_sound();
+}
+
+static void i311_no_frame_of_metadata_is_forgotten(void **state)
+{
+    phys_t frame = role_frame_alloc(0);
+
+    (void)state;
+    assert_broken(311, "a frame of metadata that is neither a role table nor a descriptor frame");
+    role_frame_free(frame, 0);
+    assert_sound();
+}
+
+static void i312_slabs_are_in_the_list_of_their_free_objects(void **state)
+{
+    struct slab_class *class = &mm.class[CLASS_64];
+
+    (void)state;
+    BREAK(312, slab->n_free, slab->n_free + 1);
+    BREAK(312, slab->free[0], slab->free[0] & (slab->free[0] - 1));
+    BREAK(312, slab->link.prev, &slab->link);
+    BREAK(312, class->partial.next, &class->partial);
+    BREAK(312, class->partial.next, (struct list_node *)phys_pointer(held));
+    list_remove(&slab->link);
+    assert_broken(312, "a slab in no list");
+    list_add_head(&class->empty, &slab->link);
+    assert_broken(312, "a slab in the wrong list");
+    list_remove(&slab->link);
+    list_add_head(&mm.class[CLASS_64 + 1].partial, &slab->link);
+    assert_broken(312, "a slab in another class's list");
+}
+
+static void i313_an_object_is_in_one_state(void **state)
+{
+    struct magazine *magazine = magazine_of(CLASS_64), *large_magazine = magazine_of(CLASS_16384);
+    unsigned free = count_trailing_zeros(slab->free[0]);
+    u8 *live = &slab->live[object_number(small)];
+    struct round other = magazine_of(CLASS_16384)->round[0];
+
+    (void)state;
+    BREAK(313, slab->live[free], 1);
+    BREAK(313, *live, 2);
+    BREAK(313, *magazine->round[0].live, 1);
+    BREAK(313, *large_magazine->round[0].live, 1);
+    BREAK(313, ((u8 *)large_word)[1], 2);
+    BREAK(313, magazine->round[0], other);
+    BREAK(313, magazine->round[0].object, (u8 *)magazine->round[0].object + 8);
+    BREAK(313, magazine->round[0].object, (void *)8);
+    BREAK(313, magazine->round[0].live, magazine->round[1].live);
+    BREAK(313, magazine->n, magazine->capacity + 1);
+    BREAK(313, magazine->capacity, MAGAZINE_ROUNDS + 1);
+    magazine->round[magazine->n] = (struct round){slab->base + free * 64UL, &slab->live[free]};
+    BREAK(313, magazine->n, magazine->n + 1);
+}
+
+static void i314_a_class_is_counted(void **state)
+{
+    struct slab_class *class = &mm.class[CLASS_64];
+
+    (void)state;
+    BREAK(314, class->n_slabs, class->n_slabs + 1);
+    BREAK(314, mm.class[CLASS_16384].n_slabs, 0);
+    BREAK(314, class->n_free, class->n_free - 1);
+    BREAK(314, class->n_empty, class->n_empty + 1);
+    BREAK(314, mm.cache_bytes, mm.cache_bytes + FRAME_BYTES);
+    BREAK(314, mm.slab_free_bytes, mm.slab_free_bytes - 64);
+}
+
+static void i315_a_slab_belongs_to_its_frame(void **state)
+{
+    (void)state;
+    BREAK(315, slab->base, slab->base + FRAME_BYTES);
+    BREAK(315, slab->class, CLASS_64 + 1);
+    BREAK(315, slab->n_objects, 32);
+    BREAK(315, *small_word, *small_word ^ 7 ^ 6); /* the role of 128 bytes */
+    BREAK(315, *small_word, 6);                   /* a descriptor at 0 */
+}
+
+static void i315_a_block_is_whole_and_leads_to_itself(void **state)
+{
+    phys_t inner = phys_add(pointer_phys(large), FRAME_BYTES);
+
+    (void)state;
+    BREAK(315, *large_word, *large_word + (8UL << 16));
+    BREAK(315, *large_word,
+          (*large_word & ~ROLE_MASK) | 20); /* 1 MiB: misaligned, or over frames of others */
+    role_set(inner, ROLE_METADATA, &mm.no_object);
+    assert_broken(315, "a role inside a block");
+    role_set(inner, ROLE_NONE, &mm.no_object);
+    assert_sound();
+}
+
+/* A frame inside a block whose held bit is gone would be lost (I205); one that is in a CPU's stack is only
+ * I315's. */
+static void i315_a_frame_inside_a_block_is_held(void **state)
+{
+    phys_t inner = phys_add(pointer_phys(large), FRAME_BYTES);
+    u64 *held_word = (u64 *)MM_HELD_ARRAY + inner.addr / FRAME_BYTES / 64;
+    u64 bit = 1UL << (inner.addr / FRAME_BYTES % 64);
+
+    (void)state;
+    *held_word &= ~bit;
+    cpu->frame[cpu->n_frames++] = inner;
+    assert_broken(315, "a free frame inside a block");
+    cpu->n_frames--;
+    *held_word |= bit;
+    assert_sound();
+}
+
+static void i316_no_object_is_lost(void **state)
+{
+    struct magazine *magazine = magazine_of(CLASS_64);
+
+    (void)state;
+    BREAK(316, magazine->n, magazine->n - 1);
+    BREAK(316, magazine_of(CLASS_16384)->n, 0);
+    BREAK(316, slab->live[object_number(small)], 0);
+    BREAK(316, ((u8 *)large_word)[1], 0);
+    BREAK(316, magazine->round[0], magazine->round[1]);
+    cpu->other->magazine[CLASS_64].round[0] = magazine->round[0];
+    BREAK(316, cpu->other->magazine[CLASS_64].n, 1);
+}
+
+static void mm_check_asks_paging_and_the_mmio_window(void **state)
+{
+    (void)state;
+    BREAK(400, mm.paging.kernel_top, held);
+    BREAK(420, mm.mmio.n_ranges, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start_machine, stop_machine)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(i207_a_frame_with_a_role_is_held),
+        TEST(i301_roles_of_a_page_are_counted),
+        TEST(i302_a_role_table_is_a_held_frame_of_metadata),
+        TEST(i303_only_split_pages_of_the_direct_map_have_roles),
+        TEST(i304_words_without_an_object_lead_to_no_live_byte),
+        TEST(i305_tables_of_other_address_spaces_are_sound),
+        TEST(i311_headers_of_descriptor_frames_know_their_slabs),
+        TEST(i311_no_frame_of_metadata_is_forgotten),
+        TEST(i312_slabs_are_in_the_list_of_their_free_objects),
+        TEST(i313_an_object_is_in_one_state),
+        TEST(i314_a_class_is_counted),
+        TEST(i315_a_slab_belongs_to_its_frame),
+        TEST(i315_a_block_is_whole_and_leads_to_itself),
+        TEST(i315_a_frame_inside_a_block_is_held),
+        TEST(i316_no_object_is_lost),
+        TEST(mm_check_asks_paging_and_the_mmio_window),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
