@@ -85,6 +85,12 @@ void json_number(struct json *json, const char *key, u64 value)
     put(json, digits);
 }
 
+void json_digits(struct json *json, const char *key, const char *digits)
+{
+    put_key(json, key);
+    put(json, digits);
+}
+
 void json_bool(struct json *json, const char *key, bool value)
 {
     put_key(json, key);

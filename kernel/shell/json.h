@@ -25,6 +25,8 @@ void json_array(struct json *json, const char *key);
 void json_array_end(struct json *json);
 
 void json_number(struct json *json, const char *key, u64 value);
+/* A number that is written already: "2.75". */
+void json_digits(struct json *json, const char *key, const char *digits);
 void json_bool(struct json *json, const char *key, bool value);
 /* Any bytes: what JSON forbids in a string is escaped, bytes above 0x7e too (as \u00XX). */
 void json_text(struct json *json, const char *key, const char *value);

@@ -9,7 +9,8 @@
 const struct command_group command_groups[] = {
     {"look", commands_look},     {"frames", commands_frames}, {"slab", commands_slab},
     {"paging", commands_paging}, {"memory", commands_memory}, {"ask", commands_ask},
-    {"work", commands_work},     {"shell", commands_shell},   {NULL, NULL},
+    {"work", commands_work},     {"speed", commands_bench},   {"shell", commands_shell},
+    {NULL, NULL},
 };
 
 const struct command *command_find(const char *name)
