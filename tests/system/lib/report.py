@@ -67,13 +67,17 @@ class Suite:
         except Exception:       # a broken test is a failed test, and the others go on
             why = traceback.format_exc()
         seconds = time.monotonic() - start
-        if why is None:
-            self.n_passed += 1
-            print(f"ok {name}   ({seconds:.1f} s)", flush=True)
-        else:
-            self.n_failed += 1
-            print(f"not ok {name}: {why}", flush=True)
-        return why is None
+        if why is not None:
+            self.fail(name, why)
+            return False
+        self.n_passed += 1
+        print(f"ok {name}   ({seconds:.1f} s)", flush=True)
+        return True
+
+    def fail(self, name, why):
+        """Counts a test that failed."""
+        self.n_failed += 1
+        print(f"not ok {name}: {why}", flush=True)
 
     def finish(self):
         """Prints the sum and ends the program."""
