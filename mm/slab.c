@@ -200,15 +200,20 @@ static struct round block_round(phys_t first, unsigned class)
     return (struct round){phys_pointer(first), live};
 }
 
+/* When memory is short, taking one more block gives back what is cached, the rounds taken so far among it: then one is
+ * enough, or a single block would go round and round. */
 static bool refill_from_frames(struct magazine *magazine, unsigned number, u32 target)
 {
     struct slab_class *class = &mm.class[number];
+    bool is_short = false;
 
-    while (magazine->n < target) {
+    while (magazine->n < target && !is_short) {
+        u32 n_before = magazine->n;
         phys_t first = role_frame_alloc(block_order(number));
 
         if (phys_is_none(first))
             break;
+        is_short = magazine->n < n_before;
         magazine->round[magazine->n++] = block_round(first, number);
         __atomic_fetch_add(&class->n_slabs, 1, __ATOMIC_RELAXED);
         count_cache((s64)object_bytes(number), 0);
