@@ -12,6 +12,7 @@
 #include <kernel/debug/panic.h>
 #include <kernel/mm/memory.h>
 #include <kernel/shell/shell.h>
+#include <kernel/smp/smp.h>
 #include <kernel/time/time.h>
 #include <mm/mm.h>
 
@@ -26,6 +27,7 @@ static void kernel_continue(void)
     acpi_start(&boot_info);    /* the firmware's tables: how to switch off */
     interrupts_start();        /* interrupt controller; interrupts on */
     time_start();              /* tick, clock */
+    smp_start(&options);       /* the other CPUs */
     console_start_screen();    /* the framebuffer, through the MMIO window; keys by interrupt */
     shell_start(&boot_info, &options);
     mm_shrink();               /* what starting left in caches */

@@ -186,6 +186,15 @@ static bool check_magazine(struct mm_violation *out, const struct magazine *maga
     return true;
 }
 
+/* Descriptors out of use that are not free yet. */
+static bool tally_limbo(struct mm_violation *out, struct descriptor_tally *tally)
+{
+    list_for_each(node, &mm.limbo.slabs)
+        if (!check_descriptor(out, container_of(node, struct slab, link), tally))
+            return false;
+    return true;
+}
+
 static bool tally_magazines(struct mm_violation *out, struct tallies *tallies)
 {
     for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next)
@@ -280,6 +289,6 @@ bool check_slabs(struct mm_violation *out)
 {
     struct tallies tallies = {0};
 
-    return tally_frames(out, &tallies) && tally_magazines(out, &tallies) &&
+    return tally_frames(out, &tallies) && tally_limbo(out, &tallies.descriptors) && tally_magazines(out, &tallies) &&
            check_descriptors(out, &tallies.descriptors) && check_classes(out, tallies.class);
 }

@@ -10,6 +10,7 @@
 #define MM_CPU_H
 
 #include <mm/inspect.h>
+#include <mm/platform.h>
 #include <mm/types.h>
 
 #define MM_N_CONTEXTS 2
@@ -33,6 +34,7 @@ struct magazine {
 };
 
 struct mm_cpu {
+    u32 busy; /* above 0 while this context is inside of mm: others must not touch its caches, nor free metadata */
     struct magazine magazine[MM_N_CLASSES];
 
     u32 n_frames;
@@ -40,13 +42,37 @@ struct mm_cpu {
     phys_t frame[STACK_FRAMES];
     u32 page[STACK_PAGES]; /* indexes into the page array */
 
+    struct mm_lock drain_lock; /* code's: keeps interrupts out while their caches are emptied */
     enum mm_context context;
     struct mm_cpu *other; /* this CPU's other context */
     struct mm_cpu *next;  /* all of them */
 };
 
+/*
+ * Around everything that uses the running context's caches or looks into metadata without a lock.  May nest; costs an
+ * instruction each.
+ */
+static inline void mm_enter(struct mm_cpu *cpu)
+{
+    cpu->busy++;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline void mm_leave(struct mm_cpu *cpu)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    cpu->busy--;
+}
+
 /* The caches of the CPU that mm_start runs on. */
 struct mm_cpu *mm_boot_cpu(enum mm_context context);
+
+/* Makes a cleared pair of caches ready; mm_start does it for the boot CPU's. */
+void mm_cpu_start(struct mm_cpu pair[MM_N_CONTEXTS]);
+
+/* Caches for another CPU: those of its code; ->other are its interrupt handlers'.  NULL when memory is exhausted.
+ * They live for ever. */
+MUST_USE struct mm_cpu *mm_cpu_create(void);
 
 /* The first of all caches; go on with ->next. */
 struct mm_cpu *mm_first_cpu(void);

@@ -154,26 +154,37 @@ static bool stack_refill(struct mm_cpu *cpu)
     return n != 0;
 }
 
-static phys_t frame_alloc_slowly(unsigned selector, unsigned order)
+/* What the stack cannot give at once. */
+static NOINLINE phys_t frame_alloc_slowly(unsigned selector, unsigned order)
 {
     struct Zone *zone = zone_of_selector(selector);
+    struct mm_cpu *cpu = platform_cpu();
+    bool refilled;
+    phys_t first = PHYS_NONE;
 
     if (zone == NULL || order > FRAME_MAX_ORDER)
         return PHYS_NONE;
-    if (order == 0 && selector == ZONE_NORMAL && stack_refill(platform_cpu()))
-        return frame_alloc(selector, 0);
-    return frame_alloc_any(zone, order);
+    mm_enter(cpu);
+    refilled = order == 0 && selector == ZONE_NORMAL && stack_refill(cpu);
+    if (!refilled)
+        first = frame_alloc_any(zone, order);
+    mm_leave(cpu);
+    return refilled ? frame_alloc(selector, 0) : first;
 }
 
-phys_t frame_alloc(unsigned selector, unsigned order)
+FAST_PATH phys_t frame_alloc(unsigned selector, unsigned order)
 {
     struct mm_cpu *cpu = platform_cpu();
     phys_t frame;
 
-    if (UNLIKELY(order != 0 || selector != ZONE_NORMAL || cpu->n_frames == 0))
+    mm_enter(cpu);
+    if (UNLIKELY(order != 0 || selector != ZONE_NORMAL || cpu->n_frames == 0)) {
+        mm_leave(cpu);
         return frame_alloc_slowly(selector, order);
+    }
     frame = cpu->frame[--cpu->n_frames];
     __atomic_fetch_or(held_word(frame), held_bit(frame), __ATOMIC_RELAXED);
+    mm_leave(cpu);
     return frame;
 }
 
@@ -229,6 +240,20 @@ static int frame_free_pages(phys_t first, unsigned order)
     return right ? 0 : misuse_phys("frame_free", first);
 }
 
+/* Puts a frame that nobody holds any more into the stack, if it is NORMAL's and there is place. */
+static bool frame_stack_push(phys_t frame)
+{
+    struct mm_cpu *cpu = platform_cpu();
+    bool fits;
+
+    mm_enter(cpu);
+    fits = page_of(frame)->zone == &mm.zone[1] && cpu->n_frames < STACK_FRAMES;
+    if (fits)
+        cpu->frame[cpu->n_frames++] = frame;
+    mm_leave(cpu);
+    return fits;
+}
+
 /* True when a frame of the block serves mm itself: then only its role's owner may free it, after clearing the role. */
 static bool block_has_role(const struct Page *page, phys_t first, unsigned order)
 {
@@ -240,7 +265,8 @@ static bool block_has_role(const struct Page *page, phys_t first, unsigned order
     return false;
 }
 
-static int frame_free_slowly(phys_t first, unsigned order)
+/* Blocks, frames of other zones, frames of pages with roles, and what is wrong. */
+static NOINLINE int frame_free_slowly(phys_t first, unsigned order)
 {
     struct Zone *zone;
     ul flags;
@@ -251,6 +277,8 @@ static int frame_free_slowly(phys_t first, unsigned order)
         return frame_free_pages(first, order);
     if (page_of(first)->state != PAGE_SPLIT || block_has_role(page_of(first), first, order) || !held_clear(first, order))
         return misuse_phys("frame_free", first);
+    if (order == 0 && frame_stack_push(first))
+        return 0;
     zone = page_of(first)->zone;
     flags = platform_lock(&zone->lock);
     split_give(zone, first, order);
@@ -259,7 +287,18 @@ static int frame_free_slowly(phys_t first, unsigned order)
     return 0;
 }
 
-int frame_free(phys_t first, unsigned order)
+/* Puts a frame that nobody holds any more into a full stack, and leaves mm. */
+static NOINLINE int frame_free_drained(phys_t frame)
+{
+    struct mm_cpu *cpu = platform_cpu();
+
+    stack_drain(cpu, STACK_BATCH);
+    cpu->frame[cpu->n_frames++] = frame;
+    mm_leave(cpu);
+    return 0;
+}
+
+FAST_PATH int frame_free(phys_t first, unsigned order)
 {
     struct mm_cpu *cpu = platform_cpu();
     const struct Page *page;
@@ -267,12 +306,17 @@ int frame_free(phys_t first, unsigned order)
     if (UNLIKELY(order != 0 || first.addr >= mm.ram_end))
         return frame_free_slowly(first, order);
     page = page_of(first);
-    if (UNLIKELY(page->zone != &mm.zone[1] || page->state != PAGE_SPLIT || first.addr % FRAME_BYTES != 0))
+    if (UNLIKELY(page->zone != &mm.zone[1] || page->state != PAGE_SPLIT || page->roles != NULL ||
+                 first.addr % FRAME_BYTES != 0))
         return frame_free_slowly(first, 0);
-    if (UNLIKELY(block_has_role(page, first, 0) || !held_clear_word(held_word(first), held_bit(first))))
-        return misuse_phys("frame_free", first);
+    mm_enter(cpu);
+    if (UNLIKELY(!held_clear_word(held_word(first), held_bit(first)))) {
+        mm_leave(cpu);
+        return frame_free_slowly(first, 0);
+    }
     if (UNLIKELY(cpu->n_frames == STACK_FRAMES))
-        stack_drain(cpu, STACK_BATCH);
+        return frame_free_drained(first);
     cpu->frame[cpu->n_frames++] = first;
+    mm_leave(cpu);
     return 0;
 }

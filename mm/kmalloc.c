@@ -58,6 +58,7 @@ static NOINLINE void *kmalloc_slowly(ul size, gfp_t gfp)
 {
     struct mm_cpu *cpu = platform_cpu();
     unsigned class;
+    bool refilled;
 
     if (size > KMALLOC_MAX_BYTES) {
         platform_report(MM_NOTE, "mm: kmalloc(%lu): more than %lu bytes", size, KMALLOC_MAX_BYTES);
@@ -66,7 +67,10 @@ static NOINLINE void *kmalloc_slowly(ul size, gfp_t gfp)
     if (size == 0)
         return kmalloc(1, gfp);
     class = class_of_last(size - 1);
-    if (magazine_refill(cpu, class))
+    mm_enter(cpu);
+    refilled = magazine_refill(cpu, class);
+    mm_leave(cpu);
+    if (refilled)
         return kmalloc(size, gfp);
     __atomic_fetch_add(&mm.class[class].n_failures, 1, __ATOMIC_RELAXED);
     platform_report(MM_NOTE, "mm: kmalloc: no memory for an object of %lu bytes", 1UL << (class + CLASS_MIN_SHIFT));
@@ -75,6 +79,7 @@ static NOINLINE void *kmalloc_slowly(ul size, gfp_t gfp)
 
 FAST_PATH void *kmalloc(ul size, gfp_t gfp)
 {
+    struct mm_cpu *cpu = platform_cpu();
     ul last = size - 1;
     struct magazine *magazine;
     unsigned class;
@@ -83,10 +88,14 @@ FAST_PATH void *kmalloc(ul size, gfp_t gfp)
     if (UNLIKELY(last >= KMALLOC_MAX_BYTES))
         return kmalloc_slowly(size, gfp);
     class = class_of_last(last);
-    magazine = &platform_cpu()->magazine[class];
-    if (UNLIKELY(magazine->n == 0))
+    magazine = &cpu->magazine[class];
+    mm_enter(cpu);
+    if (UNLIKELY(magazine->n == 0)) {
+        mm_leave(cpu);
         return kmalloc_slowly(size, gfp);
+    }
     object = magazine_pop(magazine);
+    mm_leave(cpu);
     return UNLIKELY(gfp & __GFP_ZERO) ? object_clear(size, object) : object;
 }
 
@@ -129,7 +138,7 @@ static inline u64 rotate_right(u64 x, u64 n)
     return x >> (n & 63) | x << (-n & 63);
 }
 
-/* Puts an object that is dead by now into a full magazine. */
+/* Puts an object that is dead by now into a full magazine, and leaves mm. */
 static NOINLINE ul kfree_flushed(void *address, u8 *live, unsigned class)
 {
     struct mm_cpu *cpu = platform_cpu();
@@ -137,11 +146,13 @@ static NOINLINE ul kfree_flushed(void *address, u8 *live, unsigned class)
 
     magazine_flush(cpu, class);
     magazine->round[magazine->n++] = (struct round){address, live};
+    mm_leave(cpu);
     return 0;
 }
 
 FAST_PATH ul kfree(void *address)
 {
+    struct mm_cpu *cpu = platform_cpu();
     u64 offset = (u64)address - PAGE_OFFSET;
     struct magazine *magazine;
     u64 number;
@@ -152,23 +163,29 @@ FAST_PATH ul kfree(void *address)
 
     if (UNLIKELY(offset >= mm.ram_end))
         return kfree_refused(address);
+    mm_enter(cpu);
     roles = page_of(phys(offset))->roles;
     if (UNLIKELY(roles == NULL))
-        return kfree_refused(address);
+        goto refused;
     word = roles[offset / FRAME_BYTES % PAGE_FRAMES];
     number = rotate_right(offset % FRAME_BYTES, word);
     if (UNLIKELY(number >= SLAB_MAX_OBJECTS))
-        return kfree_refused(address);
+        goto refused;
     live = &live_of_word(word)[number];
     if (UNLIKELY(__atomic_exchange_n(live, 0, __ATOMIC_ACQ_REL) == 0))
-        return kfree_refused(address);
+        goto refused;
     word &= 0x3f;
     /* in bytes: the constant goes into the addresses of the fields, an index would have to be computed */
-    magazine = (struct magazine *)((u64)platform_cpu()->magazine + (word - CLASS_MIN_SHIFT) * sizeof *magazine);
+    magazine = (struct magazine *)((u64)cpu->magazine + (word - CLASS_MIN_SHIFT) * sizeof *magazine);
     n = magazine->n;
     if (UNLIKELY(n == magazine->capacity))
         return kfree_flushed(address, live, (unsigned)word - CLASS_MIN_SHIFT);
     magazine->n = n + 1;
     magazine->round[n] = (struct round){address, live};
+    mm_leave(cpu);
     return 0;
+
+refused:
+    mm_leave(cpu);
+    return kfree_refused(address);
 }

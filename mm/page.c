@@ -91,14 +91,40 @@ static u32 pages_find(struct Zone *zone, u32 n)
     return index;
 }
 
+/* The page on top of the stack; PAGE_NOWHERE when there is none. */
+static u32 page_stack_pop(struct mm_cpu *cpu)
+{
+    u32 index = PAGE_NOWHERE;
+
+    mm_enter(cpu);
+    if (cpu->n_pages != 0)
+        index = cpu->page[--cpu->n_pages];
+    mm_leave(cpu);
+    return index;
+}
+
+/* Puts a page, nobody's, onto the stack; false when it does not belong or fit there. */
+static bool page_stack_push(struct mm_cpu *cpu, u32 index)
+{
+    bool fits;
+
+    mm_enter(cpu);
+    fits = page_at(index)->zone == &mm.zone[1] && cpu->n_pages < mm.stack_pages;
+    if (fits)
+        cpu->page[cpu->n_pages++] = index;
+    mm_leave(cpu);
+    return fits;
+}
+
 struct Page *alloc_pages(unsigned int zone_select, int num, ul flags)
 {
     struct mm_cpu *cpu = platform_cpu();
     struct Zone *zone;
     u32 index;
 
-    if (LIKELY(zone_select == ZONE_NORMAL && num == 1 && cpu->n_pages != 0))
-        return pages_own(cpu->page[--cpu->n_pages], 1, flags);
+    index = zone_select == ZONE_NORMAL && num == 1 ? page_stack_pop(cpu) : PAGE_NOWHERE;
+    if (LIKELY(index != PAGE_NOWHERE))
+        return pages_own(index, 1, flags);
     zone = zone_of_selector(zone_select);
     if (zone == NULL) {
         platform_report(MM_NOTE, "mm: alloc_pages: zone 0x%x is not one of the three", zone_select);
@@ -108,7 +134,9 @@ struct Page *alloc_pages(unsigned int zone_select, int num, ul flags)
         platform_report(MM_NOTE, "mm: alloc_pages: %d pages, not 1 to %d", num, PAGES_MAX);
         return NULL;
     }
+    mm_enter(cpu);
     index = pages_find(zone, (u32)num);
+    mm_leave(cpu);
     if (index == PAGE_NOWHERE) {
         platform_report(MM_NOTE, "mm: alloc_pages: no room for %d pages in %s", num, zone->name);
         return NULL;
@@ -208,7 +236,6 @@ static bool holds_loaded_table(const struct Page *page, u32 n)
 
 void free_pages(struct Page *page, int number)
 {
-    struct mm_cpu *cpu = platform_cpu();
     u32 n = (u32)number, index, n_there, n_claimed;
 
     if (UNLIKELY((u64)page - MM_PAGE_ARRAY >= mm.n_pages * sizeof *page || n - 1 >= PAGES_MAX ||
@@ -229,8 +256,6 @@ void free_pages(struct Page *page, int number)
         return;
     }
     pages_disown(page, n);
-    if (n == 1 && page->zone == &mm.zone[1] && cpu->n_pages < mm.stack_pages)
-        cpu->page[cpu->n_pages++] = index;
-    else
+    if (n != 1 || !page_stack_push(platform_cpu(), index))
         pages_give(index, n);
 }

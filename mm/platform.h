@@ -47,6 +47,14 @@ void platform_flush(virt_t start, u64 bytes);
 /* Makes `top` the current top-level table of this CPU. */
 void platform_load_table(phys_t top);
 
+/*
+ * Runs fn once on every other CPU, in an interrupt that found its ordinary code outside of mm (mm_cpu.busy is 0), or
+ * while it waits in this call with an fn of its own; true when all have.  With NULL nothing is run, and a CPU that waits in
+ * this call counts as well.  False, and nothing done, where it is not possible to wait: in an interrupt handler; with
+ * several CPUs, with interrupts off, or (NULL only) when another CPU is about it.
+ */
+bool platform_synchronize(void (*fn)(void));
+
 /* Told after mm changed its own windows (PAGE_ARRAY, HELD_ARRAY): [window, + bytes) now shows the RAM at `at`, read
  * only or not.  The MMU has seen to it where there is one; a process has to alias the memory. */
 void platform_window(u64 window, phys_t at, u64 bytes, bool writable);

@@ -8,9 +8,9 @@
  *     paging's spare tables -------------->                       stacks of pages  --> zones
  *     role tables that say nothing ------->                                            grown pages --> UNMAPPED
  *
- * Who may touch what: code empties its own caches and, keeping interrupts out, those of its CPU's interrupt handlers; an
- * interrupt handler only its own, since it may have come in the middle of an operation on the others.  The same goes for
- * what must wait for other CPUs (the return of grown pages).
+ * Who may touch what: code empties its own caches and, keeping interrupts out, those of its CPU's interrupt handlers, and
+ * asks the other CPUs to do the same (platform_synchronize); an interrupt handler only its own, since it may have come
+ * in the middle of an operation on the others.  The same goes for what must wait for other CPUs (grown pages, limbo).
  *
  * Law: after everything allocated has been freed, mm_shrink brings mm_stat back to what it was at boot, byte for byte.
  *
@@ -28,6 +28,24 @@ static void context_drain(struct mm_cpu *cpu)
     for (unsigned class = 0; class < MM_N_CLASSES; class++)
         magazine_drain(cpu, class);
     page_stack_drain(cpu);
+    frame_stack_drain(cpu);
+}
+
+/* Empties all caches of the CPU it runs on: in ordinary code, at a place where these are consistent; or in an interrupt
+ * that found ordinary code outside of mm. */
+static void cpu_drain(void)
+{
+    struct mm_cpu *own = platform_cpu();
+
+    if (own->context == MM_CONTEXT_CODE) {
+        ul flags = platform_lock(&own->drain_lock);
+
+        context_drain(own->other);
+        platform_unlock(&own->drain_lock, flags);
+    } else {
+        context_drain(own->other);
+    }
+    context_drain(own);
 }
 
 /* All that the running context may give back, but for grown pages. */
@@ -35,17 +53,16 @@ static void reclaim_caches(void)
 {
     struct mm_cpu *own = platform_cpu();
 
-    context_drain(own);
     if (own->context == MM_CONTEXT_CODE) {
-        ul flags = platform_lock(&mm.reclaim_lock);
-
-        context_drain(own->other);
-        frame_stack_drain(own->other);
-        platform_unlock(&mm.reclaim_lock, flags);
+        cpu_drain();
+        platform_synchronize(cpu_drain);
         paging_shrink();
+    } else {
+        context_drain(own);
     }
     slab_release_empty();
     role_release_idle();
+    limbo_settle();
     frame_stack_drain(own);
 }
 

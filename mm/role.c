@@ -103,6 +103,10 @@ static phys_t table_uninstall(struct Page *page)
 
     if (page->roles == NULL || page->n_roles != own_role(page))
         return PHYS_NONE;
+    if (!limbo_has_room()) {
+        __atomic_store_n(&mm.idle_role_tables, true, __ATOMIC_RELAXED);
+        return PHYS_NONE;
+    }
     frame = pointer_phys(page->roles);
     if (page_of(frame) == page) {
         page->n_roles = 0;
@@ -111,10 +115,11 @@ static phys_t table_uninstall(struct Page *page)
         page_of(frame)->n_roles--;
     }
     page->roles = NULL;
+    limbo_add_table(frame);
     return frame;
 }
 
-/* Frees the page's role table when it says nothing any more, and then the one of the page where it lay. */
+/* Sends the page's role table to limbo when it says nothing any more, and then the one of the page where it lay. */
 static void table_release(struct Page *page)
 {
     for (;;) {
@@ -123,10 +128,10 @@ static void table_release(struct Page *page)
 
         platform_unlock(&mm.role_lock, flags);
         if (phys_is_none(frame))
-            return;
-        frame_free(frame, 0);
+            break;
         page = page_of(frame);
     }
+    limbo_settle_if_due();
 }
 
 /* Gives `page` the held frame as its role table, or the frame's own page, if that has none.  The frame goes back when

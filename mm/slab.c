@@ -73,13 +73,17 @@ static void magazine_start(struct magazine *magazine, unsigned class)
     magazine->capacity = (u32)max_u64(min_u64(fit, MAGAZINE_ROUNDS), 1);
 }
 
+void magazines_start(struct mm_cpu *cpu)
+{
+    for (unsigned class = 0; class < MM_N_CLASSES; class++)
+        magazine_start(&cpu->magazine[class], class);
+}
+
 void slab_start(void)
 {
     for (unsigned class = 0; class < MM_N_CLASSES; class++) {
         list_init(&mm.class[class].partial);
         list_init(&mm.class[class].empty);
-        for (unsigned context = 0; context < MM_N_CONTEXTS; context++)
-            magazine_start(&mm.boot_cpu[context].magazine[class], class);
     }
     list_init(&mm.descriptors.partial);
 }
@@ -110,7 +114,8 @@ static struct slab *slab_create(unsigned class)
 static void slab_destroy(struct slab *slab)
 {
     role_frame_free(pointer_phys(slab->base), 0);
-    descriptor_free(slab);
+    limbo_add_slab(slab);
+    limbo_settle_if_due();
 }
 
 /* Puts a slab into the list that n_free calls for. */

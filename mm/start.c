@@ -31,16 +31,6 @@
 
 struct mm mm;
 
-struct mm_cpu *mm_boot_cpu(enum mm_context context)
-{
-    return &mm.boot_cpu[context];
-}
-
-struct mm_cpu *mm_first_cpu(void)
-{
-    return &mm.boot_cpu[0];
-}
-
 /* Copies what was handed in; the borders, and all that depends on the size of RAM. */
 static const char *start_configuration(const struct mm_boot *boot)
 {
@@ -58,16 +48,6 @@ static const char *start_configuration(const struct mm_boot *boot)
     mm.magazine_bytes = (u32)min_u64(ram_bytes_total() / MAGAZINE_RAM_SHARE, MAGAZINE_MAX_BYTES);
     mm.stack_pages = (u32)min_u64((mm.direct_end - mm.dma_end) / PAGE_BYTES / STACK_PAGES_SHARE, STACK_PAGES);
     return NULL;
-}
-
-static void start_contexts(void)
-{
-    struct mm_cpu *code = &mm.boot_cpu[MM_CONTEXT_CODE], *interrupt = &mm.boot_cpu[MM_CONTEXT_INTERRUPT];
-
-    code->other = interrupt;
-    code->next = interrupt;
-    interrupt->context = MM_CONTEXT_INTERRUPT;
-    interrupt->other = code;
 }
 
 static void start_frames(void)
@@ -119,9 +99,10 @@ const char *mm_start(const struct mm_boot *boot)
     wrong = page_array_start();
     if (wrong != NULL)
         return wrong;
-    start_contexts();
+    mm_cpu_start(mm.boot_cpu);
     start_frames();
     slab_start();
+    limbo_start();
     if (!paging_adopt_tables())
         return "no room for the roles of page tables";
     mm.start.table_bytes = paging_count_tables() * FRAME_BYTES;

@@ -5,6 +5,7 @@
 
 #include <mm/boot.h>
 #include <mm/cpu.h>
+#include <mm/limbo.h>
 #include <mm/mmio_state.h>
 #include <mm/paging_state.h>
 #include <mm/ram.h>
@@ -33,6 +34,7 @@ struct mm {
     struct Zone zone[MM_N_ZONES];
     struct slab_class class[MM_N_CLASSES];
     struct descriptor_pool descriptors;
+    struct limbo limbo;
     struct mm_lock role_lock;
     struct mm_lock reclaim_lock; /* over the caches of the other context of this CPU, and the return of grown pages */
     struct slab_none no_object;  /* what a frame without objects points to */

@@ -20,6 +20,7 @@
 
 /* The image with its tables and something to manage; all the addresses that there are. */
 #define MEM_LEAST (8 * MIB)
+#define SMP_MOST        4096
 #define MEM_MOST  ((u64)1 << 52)
 
 /* At least one page; DMA addresses have 32 bits at most. */
@@ -221,6 +222,16 @@ static const char *take_mem(struct options *options, const char *value)
     return read_size(value, MEM_LEAST, MEM_MOST, &options->mem_bytes);
 }
 
+static const char *take_smp(struct options *options, const char *value)
+{
+    u64 n;
+    const char *wrong = read_size(value, 1, SMP_MOST, &n);
+
+    if (wrong == NULL)
+        options->smp_cpus = (u32)n;
+    return wrong;
+}
+
 static const char *take_safe(struct options *options, const char *value)
 {
     (void)value;
@@ -232,6 +243,7 @@ static const struct option known_options[] = {
     {"autorun", take_autorun, true},   {"console", take_console, true},       {"panic", take_panic, true},
     {"zone_dma", take_zone_dma, true}, {"direct_map", take_direct_map, true}, {"mem", take_mem, true},
     {"mm.onbug", take_onbug, true},    {"mm.debug", take_debug, true},        {"safe", take_safe, false},
+    {"smp", take_smp, true},
 };
 
 /* The option whose name the word has before its first '=' or its end; NULL when there is none. */

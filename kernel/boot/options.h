@@ -10,6 +10,7 @@
  *      mem=SIZE                        use only the first so many bytes of RAM
  *      mm.onbug=report|panic           what a wrong call of mm does
  *      mm.debug=off|on
+ *      smp=N                           use N CPUs at most
  *      safe                            as little of the hardware as possible
  *
  * SIZE is decimal or 0x hexadecimal with an optional K, M, G or T in either case.  Of a repeated option the
@@ -37,6 +38,7 @@ struct options {
     u64 zone_dma_bytes;   /* 0: the default */
     u64 direct_map_bytes; /* 0: the default; OPTIONS_DIRECT_MAP_ALL: all RAM */
     u64 mem_bytes;        /* 0: all RAM */
+    u32 smp_cpus;         /* 0: all */
     bool onbug_panic;
     bool mm_debug;
     bool safe;

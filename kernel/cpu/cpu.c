@@ -94,6 +94,21 @@ static void set_boot_stack(enum ist index, u8 *stack, u64 bytes)
     cpu_set_ist(index, (u64)stack, (u64)stack + bytes);
 }
 
+/* Loads a CPU's segments and finds its block by GS. */
+static void load_segments(struct cpu *cpu)
+{
+    gdt_load(&cpu->gdt, &cpu->tss);
+    /* After the segments: loading a null GS may clear the base. */
+    msr_write(MSR_GS_BASE, (u64)cpu);
+    msr_write(MSR_KERNEL_GS_BASE, 0);
+}
+
+void cpu_start_other(struct cpu *cpu)
+{
+    load_segments(cpu);
+    idt_load();
+}
+
 void cpu_start_early(const struct options *options)
 {
     cpu_features_detect(options->safe);
@@ -102,10 +117,7 @@ void cpu_start_early(const struct options *options)
     struct cpu *cpu = &boot_cpu;
     cpu->self = cpu;
     cpu->apic_id = cpuid(1, 0).ebx >> 24;
-    gdt_load(&cpu->gdt, &cpu->tss);
-    /* After the segments: loading a null GS may clear the base. */
-    msr_write(MSR_GS_BASE, (u64)cpu);
-    msr_write(MSR_KERNEL_GS_BASE, 0);
+    load_segments(cpu);
 
     cpu_set_stack((u64)boot_stack_start, (u64)boot_stack_end);
     set_boot_stack(IST_DOUBLE_FAULT, double_fault_stack, sizeof double_fault_stack);

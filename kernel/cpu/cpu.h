@@ -58,6 +58,9 @@ extern bool cpu_started;
  */
 void cpu_start_early(const struct options *options);
 
+/* Another CPU's first steps: `cpu` has its number, stacks and mm contexts already.  After cpu_features_enable. */
+void cpu_start_other(struct cpu *cpu);
+
 /*
  * Replaces an interrupt stack of this CPU by [low, top), writable and 16-byte aligned, as soon as nothing
  * runs on it.

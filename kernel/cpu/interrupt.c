@@ -4,6 +4,7 @@
 #include <kernel/cpu/pic.h>
 #include <kernel/cpu/registers.h>
 #include <kernel/cpu/trap.h>
+#include <kernel/smp/ipi.h>
 
 static interrupt_handler handlers[PIC_N_LINES];
 static u64 counts[PIC_N_LINES];
@@ -45,8 +46,10 @@ u64 interrupt_stray_count(void)
 void interrupt_dispatch(u64 vector)
 {
     u64 line = vector - VECTOR_IRQ_BASE;
+    if (ipi_handle(vector))
+        return;
     if (line >= PIC_N_LINES) {
-        n_stray++; /* not from the 8259: a local APIC's spurious vector, for one, wants no answer */
+        n_stray++;
         return;
     }
     if (pic_is_spurious((unsigned)line)) {

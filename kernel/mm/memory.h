@@ -6,6 +6,7 @@
 #include <lib/types.h>
 
 struct boot_info;
+struct cpu;
 struct options;
 
 /* Reserved ranges by name, for mm_give_back: the loader's structures, and files it loaded. */
@@ -26,6 +27,9 @@ bool memory_panic_on_misuse(bool panics);
  * memory is exhausted.
  */
 bool stack_map(unsigned order, u64 *low, u64 *top);
+
+/* Maps all stacks of a CPU that is not started yet: for ordinary code and for each kind of exception. */
+bool stacks_map_all(struct cpu *cpu);
 
 /* Moves to guarded stacks: every interrupt stack of this CPU, and then `next` on a fresh one for ordinary code. */
 _Noreturn void stacks_start(void (*next)(void));

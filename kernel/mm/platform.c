@@ -5,6 +5,7 @@
 #include <kernel/debug/log.h>
 #include <kernel/debug/panic.h>
 #include <kernel/mm/memory.h>
+#include <kernel/smp/smp.h>
 #include <lib/printf.h>
 #include <mm/platform.h>
 #include <stdarg.h>
@@ -32,16 +33,31 @@ void flush_tlb(void)
     cpu_flush_tlb();
 }
 
+void platform_lock_spin(const struct mm_lock *lock)
+{
+    while (__atomic_load_n(&lock->taken, __ATOMIC_RELAXED) != 0) {
+        smp_serve();
+        __builtin_ia32_pause();
+    }
+}
+
 void platform_flush(virt_t start, u64 bytes)
 {
     u64 n_pages = (bytes + FRAME_BYTES - 1) / FRAME_BYTES;
 
     if (n_pages > INVLPG_MAX_PAGES) {
         cpu_flush_tlb();
+        smp_flush_others(0, 0);
         return;
     }
     for (u64 i = 0; i < n_pages; i++)
         __asm__ volatile("invlpg (%0)" : : "r"(start.addr + i * FRAME_BYTES) : "memory");
+    smp_flush_others(start.addr, n_pages);
+}
+
+bool platform_synchronize(void (*fn)(void))
+{
+    return cpu_this()->n_nested_interrupts == 0 && smp_synchronize(fn);
 }
 
 void platform_load_table(phys_t top)

@@ -14,6 +14,9 @@ static inline struct mm_cpu *platform_cpu(void)
     return cpu;
 }
 
+/* Waits until the lock looks free, doing meanwhile what other CPUs wait for. */
+void platform_lock_spin(const struct mm_lock *lock);
+
 /* Interrupts off, then the lock.  Returns the flags of before. */
 static inline ul platform_lock(struct mm_lock *lock)
 {
@@ -21,8 +24,7 @@ static inline ul platform_lock(struct mm_lock *lock)
 
     __asm__ volatile("pushfq; popq %0; cli" : "=r"(flags) : : "memory");
     while (__atomic_exchange_n(&lock->taken, 1, __ATOMIC_ACQUIRE) != 0)
-        while (__atomic_load_n(&lock->taken, __ATOMIC_RELAXED) != 0)
-            __builtin_ia32_pause();
+        platform_lock_spin(lock);
     return flags;
 }
 

@@ -8,13 +8,16 @@
  * Stacks are handed out upward and never given back: there are as many as CPUs need.
  */
 #include <kernel/cpu/cpu.h>
+#include <kernel/cpu/trap.h>
 #include <kernel/debug/panic.h>
 #include <kernel/mm/memory.h>
 #include <mm/frame.h>
 #include <mm/paging.h>
 
 #define STACK_ORDER 3     /* 32 KiB for ordinary code: the shell's deepest command takes less than half */
-#define IST_STACK_ORDER 2 /* 16 KiB for exceptions; the panic shell runs on one */
+#define IST_STACK_ORDER 3 /* as many for exceptions: faults nest (TRAP_STACK_BYTES), and the panic shell runs on one */
+
+_Static_assert(FRAME_BYTES << IST_STACK_ORDER >= TRAP_STACK_BYTES, "room for nested faults");
 
 static u64 next_stack = MM_STACKS_START;
 
@@ -38,22 +41,23 @@ bool stack_map(unsigned order, u64 *low, u64 *top)
     return true;
 }
 
-static void stack_map_or_panic(unsigned order, u64 *low, u64 *top)
+bool stacks_map_all(struct cpu *cpu)
 {
-    if (!stack_map(order, low, top))
-        panic("no memory for a kernel stack");
+    for (enum ist index = IST_DOUBLE_FAULT; index < IST_COUNT; index++) {
+        if (!stack_map(IST_STACK_ORDER, &cpu->ist[index].low, &cpu->ist[index].top))
+            return false;
+        cpu->tss.ist[index] = cpu->ist[index].top;
+    }
+    return stack_map(STACK_ORDER, &cpu->stack.low, &cpu->stack.top);
 }
 
 _Noreturn void stacks_start(void (*next)(void))
 {
-    u64 low, top;
+    u64 top;
 
-    for (enum ist index = IST_DOUBLE_FAULT; index < IST_COUNT; index++) {
-        stack_map_or_panic(IST_STACK_ORDER, &low, &top);
-        cpu_set_ist(index, low, top);
-    }
-    stack_map_or_panic(STACK_ORDER, &low, &top);
-    cpu_set_stack(low, top);
+    if (!stacks_map_all(cpu_this()))
+        panic("no memory for the kernel's stacks");
+    top = cpu_this()->stack.top;
     __asm__ volatile("movq %0, %%rsp; xorl %%ebp, %%ebp; call *%1; ud2" : : "r"(top), "r"(next) : "memory");
     __builtin_unreachable();
 }

@@ -202,3 +202,9 @@ bool host_reported(const char *part)
     }
     return false;
 }
+
+bool platform_synchronize(void (*fn)(void))
+{
+    (void)fn; /* there are no other CPUs */
+    return host_cpu->context == MM_CONTEXT_CODE;
+}

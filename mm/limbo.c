@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Limbo: the last stop of metadata before its memory is used for something else.
+ *
+ * kfree takes no lock.  On its way to the live byte it reads a role table and writes into a descriptor (kmalloc.c).  With
+ * the address of a live object, both must exist.  With a wrong address they may be just about to go: another CPU, or an
+ * interrupt in between, empties the last slab there.  The wrong kfree would then read what is a role table no more.
+ *
+ * So a role table that no page leads to, and a descriptor that no role word leads to, wait here, unchanged, until every
+ * CPU has been seen outside of mm since (platform_synchronize): what it reads from then on cannot lead to them.
+ *
+ *      table_release, slab_destroy --> limbo --(every CPU seen outside)--> frames, descriptor frames
+ *
+ * With one CPU that is at once, except inside an interrupt handler; with several it is done for LIMBO_SLABS at a time,
+ * by mm_shrink, and before memory runs out.
+ *
+ * Locking: mm.limbo.lock.  Nothing is freed with it held.
+ */
+#include <mm/cpu.h>
+#include <mm/frame.h>
+#include <mm/limbo.h>
+#include <mm/slab.h>
+#include <mm/state.h>
+
+void limbo_start(void)
+{
+    list_init(&mm.limbo.slabs);
+}
+
+void limbo_add_slab(struct slab *slab)
+{
+    ul flags = platform_lock(&mm.limbo.lock);
+
+    list_add_tail(&mm.limbo.slabs, &slab->link);
+    mm.limbo.n_slabs++;
+    platform_unlock(&mm.limbo.lock, flags);
+}
+
+bool limbo_has_room(void)
+{
+    return mm.limbo.n_tables < LIMBO_TABLES;
+}
+
+void limbo_add_table(phys_t frame)
+{
+    ul flags = platform_lock(&mm.limbo.lock);
+
+    mm.limbo.table[mm.limbo.n_tables++] = frame;
+    platform_unlock(&mm.limbo.lock, flags);
+}
+
+/* Moves everything out of *from, which is shared, into *to, which is not. */
+static void limbo_take(struct limbo *from, struct limbo *to)
+{
+    ul flags = platform_lock(&from->lock);
+    struct list_node *node;
+
+    list_init(&to->slabs);
+    while ((node = list_pop(&from->slabs)) != NULL)
+        list_add_tail(&to->slabs, node);
+    to->n_slabs = from->n_slabs;
+    to->n_tables = from->n_tables;
+    for (u32 i = 0; i < from->n_tables; i++)
+        to->table[i] = from->table[i];
+    from->n_slabs = from->n_tables = 0;
+    platform_unlock(&from->lock, flags);
+}
+
+static void limbo_put_back(struct limbo *taken)
+{
+    struct list_node *node;
+
+    while ((node = list_pop(&taken->slabs)) != NULL)
+        limbo_add_slab(container_of(node, struct slab, link));
+    for (u32 i = 0; i < taken->n_tables; i++)
+        limbo_add_table(taken->table[i]);
+}
+
+void limbo_settle(void)
+{
+    struct limbo taken;
+    struct list_node *node;
+
+    if (mm.limbo.n_slabs + mm.limbo.n_tables == 0)
+        return;
+    limbo_take(&mm.limbo, &taken);
+    if (!platform_synchronize(NULL)) {
+        limbo_put_back(&taken);
+        return;
+    }
+    while ((node = list_pop(&taken.slabs)) != NULL)
+        descriptor_free(container_of(node, struct slab, link));
+    for (u32 i = 0; i < taken.n_tables; i++)
+        frame_free(taken.table[i], 0);
+}
+
+void limbo_settle_if_due(void)
+{
+    bool alone = mm.boot_cpu[MM_CONTEXT_INTERRUPT].next == NULL;
+
+    if (mm.limbo.n_slabs >= LIMBO_SLABS || mm.limbo.n_tables == LIMBO_TABLES ||
+        (alone && mm.limbo.n_slabs + mm.limbo.n_tables != 0))
+        limbo_settle();
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* Limbo: metadata that is out of use, but that another CPU may still be reading. */
+#ifndef MM_LIMBO_H
+#define MM_LIMBO_H
+
+#include <lib/list.h>
+#include <mm/platform.h>
+#include <mm/types.h>
+
+#define LIMBO_TABLES 16
+#define LIMBO_SLABS 32
+
+struct slab;
+
+struct limbo {
+    struct mm_lock lock;
+    struct list_node slabs; /* descriptors of slabs that are no more */
+    u32 n_slabs, n_tables;
+    phys_t table[LIMBO_TABLES]; /* frames of role tables that no page has any more */
+};
+
+void limbo_start(void);
+
+/* Takes a descriptor that no role word leads to any more. */
+void limbo_add_slab(struct slab *slab);
+
+/* True when there is place for another role table (the caller holds mm.role_lock around this and limbo_add_table). */
+bool limbo_has_room(void);
+
+/* Takes the frame of a role table that no page leads to any more. */
+void limbo_add_table(phys_t frame);
+
+/* Frees what is in limbo, once no CPU can be reading it; or does nothing, where it cannot wait for that. */
+void limbo_settle(void);
+
+/* The same when it is worth the while: much has gathered, or there is only one CPU to wait for. */
+void limbo_settle_if_due(void);
+
+#endif
