@@ -76,7 +76,7 @@ bool reclaim_for(const struct Zone *zone)
     u64 before = n_free_frames();
     bool gave = false;
 
-    if (zone->selector == ZONE_NORMAL)
+    if (zone->selector != ZONE_UNMAPPED_IN_PGT) /* DMA's frames may be in the caches, borrowed */
         reclaim_caches();
     if (zone->selector == ZONE_UNMAPPED_IN_PGT && platform_cpu()->context == MM_CONTEXT_CODE && mm.n_grown_pages != 0) {
         reclaim_caches();
