@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory that runs out: what is given back before a call fails, and calls that fail with next to nothing
+ * left. */
+#include <cmocka_all.h>
+#include <paging_tools.h>
+
+#include <lib/bits.h>
+#include <lib/string.h>
+#include <mm/cpu.h>
+#include <mm/frame.h>
+#include <mm/inspect.h>
+#include <mm/mmio.h>
+#include <mm/page.h>
+#include <mm/slab.h>
+
+#define N_LEFT_MAX 12 /* free frames with which calls are tried */
+#define USER_AT    TIB(1)
+
+static u64 used; /* once started and shrunk */
+
+static int start_machine(u64 bytes)
+{
+    assert_null(machine_start_bytes(bytes, NULL));
+    mm_shrink();
+    used = mm_stat().used;
+    assert_sound();
+    return 0;
+}
+
+static int start_32m(void **state)
+{
+    (void)state;
+    return start_machine(MIB(32));
+}
+
+static int start_512m(void **state)
+{
+    (void)state;
+    return start_machine(MIB(512));
+}
+
+static int stop_machine(void **state)
+{
+    (void)state;
+    hoard_free();
+    assert_nothing_leaked(used);
+    machine_stop();
+    return 0;
+}
+
+/* What is still free when NORMAL gives no frame any more. */
+static u64 free_when_empty(void)
+{
+    u64 left;
+
+    hoard_take(0);
+    left = mm_stat().free;
+    hoard_free();
+    return left;
+}
+
+/* Takes all single frames of a zone, from frames[n] on; returns how many there are then. */
+static u64 take_all(unsigned zone, phys_t *frames, u64 n)
+{
+    while (!phys_is_none(frames[n] = frame_alloc(zone, 0)))
+        n++;
+    return n;
+}
+
+/* Fills the caches of the running context: every magazine, the stack of frames, that of pages. */
+static void fill_caches(void)
+{
+    void *objects[2 * MAGAZINE_ROUNDS];
+    struct Page *pages[STACK_PAGES];
+    phys_t frames[STACK_FRAMES];
+
+    for (unsigned class = 0; class < MM_N_CLASSES; class ++) {
+        for (unsigned i = 0; i < ARRAY_LENGTH(objects); i++)
+            objects[i] = kmalloc(32UL << class, 0);
+        for (unsigned i = 0; i < ARRAY_LENGTH(objects); i++)
+            assert_int_equal(kfree(objects[i]), 0);
+    }
+    for (unsigned i = 0; i < ARRAY_LENGTH(pages); i++)
+        assert_non_null(pages[i] = alloc_pages(ZONE_NORMAL, 1, 0));
+    for (unsigned i = 0; i < ARRAY_LENGTH(pages); i++)
+        free_pages(pages[i], 1);
+    for (unsigned i = 0; i < ARRAY_LENGTH(frames); i++)
+        assert_false(phys_is_none(frames[i] = frame_alloc(ZONE_NORMAL, 0)));
+    for (unsigned i = 0; i < ARRAY_LENGTH(frames); i++)
+        assert_int_equal(frame_free(frames[i], 0), 0);
+}
+
+static void shrink_returns_the_bytes_that_became_free(void **state)
+{
+    u64 before, gave;
+
+    (void)state;
+    fill_caches();
+    before = mm_stat().free;
+    gave = mm_shrink();
+    assert_true(gave > 0);
+    assert_int_equal(mm_stat().free, before + gave);
+    assert_int_equal(mm_stat().cache_free, 0);
+    assert_int_equal(mm_shrink(), 0);
+}
+
+static void full_caches_do_not_take_a_frame_from_anybody(void **state)
+{
+    u64 left = free_when_empty();
+
+    (void)state;
+    fill_caches();
+    assert_true(mm_stat().cache_free > MIB(1));
+    assert_int_equal(free_when_empty(), left);
+    fill_caches();
+    host_cpu_select(MM_CONTEXT_INTERRUPT);
+    fill_caches();
+    host_cpu_select(MM_CONTEXT_CODE);
+    assert_int_equal(free_when_empty(), left);
+}
+
+static void full_caches_do_not_take_a_page_from_anybody(void **state)
+{
+    static struct Page *pages[300];
+    u64 n[2];
+
+    (void)state;
+    for (unsigned round = 0; round < 2; round++) {
+        for (n[round] = 0; (pages[n[round]] = alloc_pages(ZONE_NORMAL, 1, 0)) != NULL;)
+            n[round]++;
+        assert_sound();
+        for (u64 i = 0; i < n[round]; i++)
+            free_pages(pages[i], 1);
+        fill_caches();
+    }
+    assert_int_equal(n[0], n[1]);
+}
+
+/* In a handler that came in the middle of something, the caches of the code are not touched. */
+static void an_interrupt_handler_empties_its_own_caches_only(void **state)
+{
+    struct mm_cpu *code = mm_boot_cpu(MM_CONTEXT_CODE), *handler = mm_boot_cpu(MM_CONTEXT_INTERRUPT);
+    u32 n_rounds, n_frames, n_pages;
+
+    (void)state;
+    host_cpu_select(MM_CONTEXT_INTERRUPT);
+    fill_caches();
+    host_cpu_select(MM_CONTEXT_CODE);
+    fill_caches();
+    n_rounds = code->magazine[3].n;
+    n_frames = code->n_frames;
+    n_pages = code->n_pages;
+    assert_true(n_rounds > 0 && n_frames > 0 && n_pages > 0);
+    host_cpu_select(MM_CONTEXT_INTERRUPT);
+    hoard_take(0);
+    assert_int_equal(handler->magazine[3].n + handler->n_pages + handler->n_frames, 0);
+    assert_int_equal(code->magazine[3].n, n_rounds);
+    assert_int_equal(code->n_frames, n_frames);
+    assert_int_equal(code->n_pages, n_pages);
+    hoard_free();
+    host_cpu_select(MM_CONTEXT_CODE);
+    assert_sound();
+}
+
+/* Empties memory by kmalloc into a list that runs through the objects. */
+static void **kmalloc_all(u64 size)
+{
+    void **list = NULL;
+
+    for (void **p; (p = kmalloc(size, 0)) != NULL; list = p)
+        *p = list;
+    return list;
+}
+
+static void kfree_all(void **list)
+{
+    while (list != NULL) {
+        void **next = *list;
+
+        assert_int_equal(kfree(list), 0);
+        list = next;
+    }
+}
+
+static void normal_leaves_dma_its_quarter(void **state)
+{
+    struct mm_zone_info dma;
+    static phys_t frames[MIB(32) / FRAME_BYTES];
+    u64 n_frames;
+
+    (void)state;
+    for (unsigned size = 32; size <= KMALLOC_MAX_BYTES; size *= 8) {
+        void **list = kmalloc_all(size);
+
+        hoard_take(0);
+        assert_null(alloc_pages(ZONE_NORMAL, 1, 0));
+        mm_zone_info(0, &dma);
+        assert_in_range(dma.free_bytes, dma.managed_bytes / 4, dma.managed_bytes / 4 + KMALLOC_MAX_BYTES);
+        assert_sound();
+        hoard_free();
+        kfree_all(list);
+    }
+    hoard_take(0);
+    mm_zone_info(0, &dma);
+    n_frames = take_all(ZONE_DMA, frames, 0);
+    assert_int_equal(n_frames, dma.free_bytes / FRAME_BYTES);
+    while (n_frames > 0)
+        assert_int_equal(frame_free(frames[--n_frames], 0), 0);
+}
+
+/* What kmalloc borrowed from DMA and caches comes back before a DMA request fails. */
+static void dma_gets_back_what_lies_in_caches(void **state)
+{
+    struct mm_zone_info dma;
+    static phys_t frames[MIB(32) / FRAME_BYTES];
+    static void *objects[MIB(32) / FRAME_BYTES];
+    u64 n_frames, n_objects = 0;
+
+    (void)state;
+    hoard_take(0);
+    mm_zone_info(0, &dma);
+    hoard_free();
+    assert_true(dma.free_bytes < dma.managed_bytes / 2); /* so some was borrowed */
+    mm_zone_info(0, &dma);
+    while ((objects[n_objects] = kmalloc(4096, 0)) != NULL)
+        assert_true(++n_objects < ARRAY_LENGTH(objects));
+    for (u64 i = 0; i < n_objects; i++) /* the borrowed ones last, so that they stay in the magazine */
+        assert_int_equal(kfree(objects[i]), 0);
+    n_frames = take_all(ZONE_DMA, frames, 0);
+    assert_int_equal(n_frames, dma.free_bytes / FRAME_BYTES);
+    while (n_frames > 0)
+        assert_int_equal(frame_free(frames[--n_frames], 0), 0);
+}
+
+static void unmapped_gets_grown_pages_back(void **state)
+{
+    struct mm_zone_info before, zone;
+    struct mm_start_info info;
+    void **list;
+
+    (void)state;
+    mm_zone_info(2, &before);
+    list = kmalloc_all(2048);
+    mm_zone_info(2, &zone);
+    assert_true(zone.managed_bytes < PAGE_BYTES);
+    assert_true(phys_is_none(frame_alloc(ZONE_UNMAPPED_IN_PGT, 0)));
+    assert_null(alloc_pages(ZONE_UNMAPPED_IN_PGT, 1, 0));
+    assert_sound();
+    kfree_all(list);
+    for (unsigned n = 1; n <= before.managed_bytes / PAGE_BYTES && n < 64; n *= 2) {
+        struct Page *page;
+
+        kfree_all(kmalloc_all(4096));
+        assert_non_null(page = alloc_pages(ZONE_UNMAPPED_IN_PGT, (int)n, 0));
+        assert_sound();
+        free_pages(page, (int)n);
+    }
+    kfree_all(kmalloc_all(65536));
+    phys_t frame = frame_alloc(ZONE_UNMAPPED_IN_PGT, 0);
+    assert_false(phys_is_none(frame));
+    assert_int_equal(frame_free(frame, 0), 0);
+    mm_shrink();
+    mm_start_info(&info);
+    assert_int_equal(info.n_grown_pages, 0);
+    mm_zone_info(2, &zone);
+    assert_int_equal(zone.managed_bytes, before.managed_bytes);
+    assert_int_equal(zone.free_bytes, before.free_bytes);
+}
+
+/* Frees, of all memory taken, the first 2^order frames of each aligned 2^(order + 1); or takes these again.
+ */
+static void fragment(unsigned order, phys_t *frames, u64 n_frames)
+{
+    for (u64 i = 0; i < n_frames; i++) {
+        if (!phys_is_none(frames[i]) && (frames[i].addr / FRAME_BYTES >> order & 1) == 0) {
+            assert_int_equal(frame_free(frames[i], 0), 0);
+            frames[i] = PHYS_NONE;
+        }
+    }
+}
+
+/* With free blocks of 2^order frames at most, kmalloc of a block gives that and no more; small objects
+ * always. */
+static void try_all_classes(unsigned order)
+{
+    for (unsigned class = 0; class < MM_N_CLASSES; class ++) {
+        u64 size = 32UL << class;
+        void *object = kmalloc(size, 0);
+
+        if ((object != NULL) != (size <= FRAME_BYTES << order))
+            fail_msg("kmalloc(%lu) with blocks of 2^%u frames: %p", size, order, object);
+        assert_sound();
+        assert_int_equal(kfree(object), 0);
+    }
+}
+
+static void every_class_that_fits_is_served_when_memory_is_fragmented(void **state)
+{
+    static phys_t frames[MIB(32) / FRAME_BYTES];
+    u64 n_frames;
+
+    (void)state;
+    for (unsigned order = 0; order <= 7; order++) {
+        n_frames = take_all(ZONE_NORMAL, frames, 0);
+        n_frames = take_all(ZONE_DMA, frames, n_frames);
+        fragment(order, frames, n_frames);
+        mm_shrink();
+        try_all_classes(order);
+        for (u64 i = 0; i < n_frames; i++)
+            if (!phys_is_none(frames[i]))
+                assert_int_equal(frame_free(frames[i], 0), 0);
+        assert_nothing_leaked(used);
+    }
+}
+
+/*
+ * With exactly n free frames: whatever a call returns, all is sound, a failure leaves no trace, and what it
+ * gave can be given back.
+ */
+
+/* Runs `call` with each n; it returns whether it succeeded, and has undone that. */
+static void try_with_few_frames(const char *name, bool (*call)(u64), u64 argument)
+{
+    bool succeeded = false;
+
+    for (u64 n = 0; n <= N_LEFT_MAX; n++) {
+        u64 n_free;
+
+        hoard_take(n);
+        n_free = mm_stat().available;
+        if (call(argument))
+            succeeded = true;
+        else if (succeeded)
+            fail_msg("%s(0x%lx) fails with %lu frames, but not with fewer", name, argument, n);
+        assert_sound();
+        mm_shrink();
+        if (mm_stat().free != n_free)
+            fail_msg("%s(0x%lx) with %lu frames: %lu bytes free, then %lu", name, argument, n, n_free,
+                     mm_stat().free);
+        hoard_free();
+        assert_nothing_leaked(used);
+    }
+}
+
+static bool call_kmalloc(u64 size)
+{
+    u8 *object = kmalloc(size, 0);
+
+    if (object == NULL)
+        return false;
+    memset(object, 0x5a, size);
+    assert_int_equal(kfree(object), 0);
+    return true;
+}
+
+static void kmalloc_with_few_frames(void **state)
+{
+    (void)state;
+    for (u64 size = 32; size <= KMALLOC_MAX_BYTES; size *= 2)
+        try_with_few_frames("kmalloc", call_kmalloc, size);
+}
+
+/* All of them at once, so that one's slabs and descriptors are in the way of the other. */
+static bool call_kmalloc_of_all_sizes(u64 last)
+{
+    void *objects[MM_N_CLASSES] = {NULL};
+    bool all = true;
+
+    for (unsigned i = 0; i < MM_N_CLASSES; i++) {
+        u64 size = 32UL << (i * 5 + last) % 8;
+
+        objects[i] = kmalloc(size, 0);
+        all &= objects[i] != NULL;
+    }
+    for (unsigned i = 0; i < MM_N_CLASSES; i++)
+        assert_int_equal(kfree(objects[i]), 0);
+    return all;
+}
+
+static void kmalloc_of_all_sizes_with_few_frames(void **state)
+{
+    (void)state;
+    for (u64 first = 0; first < 8; first++)
+        try_with_few_frames("kmalloc of all sizes", call_kmalloc_of_all_sizes, first);
+}
+
+static bool call_frame_alloc(u64 order)
+{
+    phys_t frame = frame_alloc(ZONE_NORMAL, (unsigned)order);
+
+    return !phys_is_none(frame) && frame_free(frame, (unsigned)order) == 0;
+}
+
+static void frame_alloc_with_few_frames(void **state)
+{
+    (void)state;
+    for (u64 order = 0; order <= FRAME_MAX_ORDER; order++)
+        try_with_few_frames("frame_alloc", call_frame_alloc, order);
+}
+
+static bool call_alloc_pages(u64 argument)
+{
+    assert_null(alloc_pages((unsigned)argument & 7, (int)(argument >> 3), PAGE_SHARED));
+    return false;
+}
+
+static void alloc_pages_with_few_frames(void **state)
+{
+    (void)state;
+    try_with_few_frames("alloc_pages", call_alloc_pages, ZONE_NORMAL | 1 << 3);
+    try_with_few_frames("alloc_pages", call_alloc_pages, ZONE_NORMAL | 63 << 3);
+    try_with_few_frames("alloc_pages", call_alloc_pages, ZONE_UNMAPPED_IN_PGT | 1 << 3);
+    try_with_few_frames("alloc_pages", call_alloc_pages, ZONE_DMA | 8 << 3);
+}
+
+/* Maps so many GiB borders apart that each page takes a page table, a page directory and more of its own. */
+static bool call_map(u64 bytes)
+{
+    u64 top = (u64)get_CR3(), before = tables_hash(top);
+    u64 start = USER_AT + GIB(1) - align_up(bytes / 2, KIB(4));
+
+    if (mm_map_phys_addr(start, DEVICE_AT, bytes, PAGE_R_W, true) != 0) {
+        assert_int_equal(tables_hash(top), before);
+        return false;
+    }
+    assert_maps(top, start, DEVICE_AT, bytes, 4096);
+    assert_int_equal(mm_unmap_range(top, true, start, bytes), 0);
+    assert_int_equal(tables_hash(top), before);
+    return true;
+}
+
+static void mapping_with_few_frames(void **state)
+{
+    (void)state;
+    try_with_few_frames("mm_map_phys_addr", call_map, KIB(4));
+    try_with_few_frames("mm_map_phys_addr", call_map, KIB(8));
+    try_with_few_frames("mm_map_phys_addr", call_map, MIB(4));
+    try_with_few_frames("mm_map_phys_addr", call_map, MIB(10));
+}
+
+static bool call_mmio_map(u64 bytes)
+{
+    void *pointer = mmio_map(phys(DEVICE_AT), bytes, MMIO_UNCACHED);
+
+    return pointer != NULL && mmio_unmap(pointer);
+}
+
+static void mmio_map_with_few_frames(void **state)
+{
+    (void)state;
+    try_with_few_frames("mmio_map", call_mmio_map, KIB(4));
+    try_with_few_frames("mmio_map", call_mmio_map, MIB(3));
+}
+
+static bool call_address_space(u64 bytes)
+{
+    u64 *top = kzalloc(4096, 0);
+    bool mapped;
+
+    if (top == NULL)
+        return false;
+    mapped = mm_map_proc_page_table(virt_2_phys(top), true, MIB(2) - KIB(4), DEVICE_AT, bytes, PAGE_R_W, true,
+                                    true, true) == 0;
+    if (mapped)
+        mm_unmap_proc_table((ul)top, false, MIB(2) - KIB(4), bytes);
+    for (unsigned i = 0; i < 512; i++)
+        assert_int_equal(top[i], 0);
+    assert_int_equal(kfree(top), 0);
+    return mapped;
+}
+
+static void an_address_space_with_few_frames(void **state)
+{
+    (void)state;
+    try_with_few_frames("an address space", call_address_space, KIB(4));
+    try_with_few_frames("an address space", call_address_space, KIB(8));
+}
+
+#define TEST(name, start) cmocka_unit_test_setup_teardown(name, start, stop_machine)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(shrink_returns_the_bytes_that_became_free, start_512m),
+        TEST(full_caches_do_not_take_a_frame_from_anybody, start_512m),
+        TEST(full_caches_do_not_take_a_page_from_anybody, start_512m),
+        TEST(an_interrupt_handler_empties_its_own_caches_only, start_512m),
+        TEST(normal_leaves_dma_its_quarter, start_32m),
+        TEST(dma_gets_back_what_lies_in_caches, start_32m),
+        TEST(unmapped_gets_grown_pages_back, start_512m),
+        TEST(every_class_that_fits_is_served_when_memory_is_fragmented, start_32m),
+        TEST(kmalloc_with_few_frames, start_32m),
+        TEST(kmalloc_of_all_sizes_with_few_frames, start_32m),
+        TEST(frame_alloc_with_few_frames, start_32m),
+        TEST(alloc_pages_with_few_frames, start_32m),
+        TEST(mapping_with_few_frames, start_32m),
+        TEST(mmio_map_with_few_frames, start_32m),
+        TEST(an_address_space_with_few_frames, start_32m),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
