@@ -143,6 +143,24 @@ static void reset_by_keyboard(void)
     wait_ms(EFFECT_WAIT_MS);
 }
 
+static void reset_by_chipset(void)
+{
+    outb(PORT_RESET_CONTROL, RESET_SYSTEM);
+    wait_ms(1);
+    outb(PORT_RESET_CONTROL, RESET_NOW);
+    wait_ms(EFFECT_WAIT_MS);
+}
+
+/*
+ * True when the keyboard controller's reset, which in Bochs leaves model-specific registers as they are,
+ * would find virtualization locked by the firmware: its BIOS then faults at locking it again.
+ */
+static bool needs_hard_reset(void)
+{
+    bool has_vmx = (cpuid(1, 0).ecx >> 5 & 1) != 0;
+    return has_vmx && (msr_read(MSR_FEATURE_CONTROL) & FEATURE_CONTROL_LOCK) != 0;
+}
+
 _Noreturn void power_reboot(void)
 {
     interrupts_disable();
@@ -150,11 +168,10 @@ _Noreturn void power_reboot(void)
         acpi_register_write8(&power.reset, power.reset_value);
         wait_ms(EFFECT_WAIT_MS);
     }
+    if (needs_hard_reset())
+        reset_by_chipset();
     reset_by_keyboard();
-    outb(PORT_RESET_CONTROL, RESET_SYSTEM);
-    wait_ms(1);
-    outb(PORT_RESET_CONTROL, RESET_NOW);
-    wait_ms(EFFECT_WAIT_MS);
+    reset_by_chipset();
     idt_unload();
     __asm__ volatile("int3");
     cpu_halt();

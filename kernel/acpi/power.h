@@ -19,7 +19,10 @@ void power_start(const struct acpi_fadt *fadt, const struct acpi_sleep_type *off
 /* Off, by ACPI; where the machine describes no way, by the ports of QEMU and Bochs. */
 _Noreturn void power_off(void);
 
-/* Reset: the FADT's register, the keyboard controller if there is one, port 0xcf9, a triple fault. */
+/*
+ * Reset: in turn the FADT's register, the keyboard controller if there is one, port 0xcf9 (before it where
+ * only a hard reset will do), a triple fault.
+ */
 _Noreturn void power_reboot(void);
 
 /* Ends QEMU with status 2 * code + 1, by its debug-exit device at port 0xf4.  Returns where there is none. */

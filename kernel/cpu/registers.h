@@ -24,15 +24,18 @@
 #define CR4_SMEP (1UL << 20)
 #define CR4_SMAP (1UL << 21)
 
-#define MSR_APIC_BASE      0x1bU
-#define MSR_PAT            0x277U
-#define MSR_EFER           0xc0000080U
-#define MSR_GS_BASE        0xc0000101U
-#define MSR_KERNEL_GS_BASE 0xc0000102U
+#define MSR_APIC_BASE       0x1bU
+#define MSR_FEATURE_CONTROL 0x3aU
+#define MSR_PAT             0x277U
+#define MSR_EFER            0xc0000080U
+#define MSR_GS_BASE         0xc0000101U
+#define MSR_KERNEL_GS_BASE  0xc0000102U
 
 #define EFER_LME (1UL << 8)
 #define EFER_LMA (1UL << 10)
 #define EFER_NXE (1UL << 11)
+
+#define FEATURE_CONTROL_LOCK (1UL << 0)
 
 #define RFLAGS_FIXED (1UL << 1)
 #define RFLAGS_TF    (1UL << 8)
