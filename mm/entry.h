@@ -89,6 +89,15 @@ static inline bool entry_is_leaf(u64 entry, unsigned level)
     return level == 1 || (level < ENTRY_TOP_LEVEL && (entry & ENTRY_PS) != 0);
 }
 
+/* For loops over many entries of one table: (entry & ENTRY_KIND) == entry_pointer_kind(level) if it points to
+ * a table. At level 1 nothing does, and no entry has that kind. */
+#define ENTRY_KIND (ENTRY_P | ENTRY_PS)
+
+static inline u64 entry_pointer_kind(unsigned level)
+{
+    return level == 1 ? ~0UL : ENTRY_P;
+}
+
 /* The table that an entry of level 2 .. 4 points to. */
 static inline phys_t entry_table(u64 entry)
 {

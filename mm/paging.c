@@ -108,8 +108,6 @@ static phys_t top_phys(ul table, bool is_phys)
 /* Can this frame be a top level?  Tables of the levels below cannot. */
 static bool top_is_sound(phys_t top)
 {
-    if (top.addr == mm.paging.kernel_top.addr)
-        return true;
     return is_aligned(top.addr, FRAME_BYTES) && frame_is_live(top) && table_frame_level(top) == 0;
 }
 
@@ -132,6 +130,8 @@ static bool top_shares_range(phys_t top, u64 start, u64 end)
  */
 static phys_t top_for_range(phys_t top, u64 start, u64 end)
 {
+    if (top.addr == mm.paging.kernel_top.addr)
+        return top;
     if (phys_is_none(top) || !top_is_sound(top))
         return PHYS_NONE;
     if (!paging_slot_is_shared(start) || entry_virt(start).addr < MM_KERNEL_HALF)

@@ -222,7 +222,7 @@ bool paging_adopt_tables(void)
         return false;
     mm.paging.adopted = true;
     paging_fill_spares();
-    return true;
+    return paging_fill_store();
 }
 
 /* Writes the entry of a page in the direct map, which makes `change` entries more present. */

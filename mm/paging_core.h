@@ -10,6 +10,7 @@
  * paging_look.c     walk, runs, peek, counts                      calls visit
  * paging_check.c    invariants                                    calls visit, look
  * paging_visit.c    the one loop over levels
+ * paging_tables.c   frames for tables                             calls role.h
  */
 #ifndef MM_PAGING_CORE_H
 #define MM_PAGING_CORE_H
@@ -44,11 +45,21 @@ struct paging_visitor {
 /* Visits [place.at, place.end) of the table place.table.  False if a visitor stopped it. */
 bool paging_visit(struct paging_place place, const struct paging_visitor *visitor, void *context);
 
-/* The same for a whole top-level table, or one range of it. */
+/*
+ * Where a visit of a range may begin instead of at the top level: the lowest table that translates all of it.
+ * Whoever visits a range twice, or a short one, saves the way down.  `lasting`: a table that keeps an entry,
+ * or stays for good, when all of the range is unmapped.
+ */
+struct paging_place paging_narrow(phys_t top, u64 start, u64 end, bool lasting);
+
+/* Visits a range from the top level down. */
 bool paging_visit_range(phys_t top, u64 start, u64 end, const struct paging_visitor *visitor, void *context);
 
 /* Moves `at` over the entries from here on that are absent; returns how many entries they are. */
 u64 paging_skip_absent(struct paging_place *place);
+
+/* The same over absent entries and leaves that lie wholly inside the range. */
+u64 paging_skip_leaves(struct paging_place *place);
 
 /* True if the entry at hand lies wholly inside the range. */
 static inline bool paging_is_whole(const struct paging_place *place)
@@ -85,7 +96,8 @@ static inline void paging_count(const struct paging_place *place, int change)
         table_frame_use(place->table, change);
 }
 
-/* How many new tables of each level something takes; [0] and [4] are unused. */
+/* How many new tables of each level something takes.  Page tables that it fills whole, which need not be
+ * cleared, are counted in [0] instead of [1]; [4] is unused. */
 struct paging_need {
     u64 n[ENTRY_TOP_LEVEL + 1];
 };
@@ -118,7 +130,21 @@ MUST_USE int paging_unmap(phys_t top, u64 start, u64 end, phys_t *bad_table);
  */
 MUST_USE bool paging_make_tables(u64 start, u64 end, unsigned level);
 
-/* Fills the spares for splitting, as far as memory goes. */
+/*
+ * A frame for a table of `level` that will translate `linear`; cleared, unless the caller says that he writes
+ * all of it before he links it.  PHYS_NONE when memory is exhausted.
+ */
+MUST_USE phys_t paging_table_take(unsigned level, u64 linear, bool clear);
+
+/* Gives it back; is_clear: all its entries are zero. */
+void paging_table_give(phys_t table, u64 linear, bool is_clear);
+
+/* Tables to split with: fills them up as far as memory goes; are there enough; takes one of those. */
 void paging_fill_spares(void);
+bool paging_has_spares(const struct paging_need *need);
+MUST_USE phys_t paging_take_spare(unsigned level, u64 linear);
+
+/* Fills the store of cleared frames, once, at boot. */
+MUST_USE bool paging_fill_store(void);
 
 #endif

@@ -31,7 +31,6 @@
  *
  * Invariants.
  *   I4  A frame is freed as a table only after a flush of the range that it translated.
- *   I5  Outside the lock the spares are full, unless memory was exhausted when they were last filled.
  *   I6  No table but a permanent one, or one of the direct map, has a used count of 0.
  *
  * Locking.  mm.paging.lock, held by the caller.
@@ -48,6 +47,7 @@
 struct gathered_table {
     phys_t table;
     unsigned level;
+    u64 at; /* linear: what it translated */
 };
 
 struct unmap_job {
@@ -69,11 +69,10 @@ static enum paging_go check_entries(struct paging_place *place, void *context)
     struct unmap_job *job = context;
     u64 entry = *place->entry;
 
-    if (paging_skip_absent(place) > 0)
+    if (paging_skip_leaves(place) > 0)
         return PAGING_NEXT;
     if (entry_is_leaf(entry, place->level)) {
-        if (!paging_is_whole(place))
-            paging_add_need(&job->need, place->level, place->at, place->next, ENTRY_TOP_LEVEL);
+        paging_add_need(&job->need, place->level, place->at, place->next, ENTRY_TOP_LEVEL);
     } else if (!paging_is_table(entry_table(entry), place->level - 1)) {
         job->bad_table = entry_table(entry);
         return PAGING_STOP;
@@ -84,36 +83,10 @@ static enum paging_go check_entries(struct paging_place *place, void *context)
     return PAGING_NEXT;
 }
 
-static void fill_spares_of(unsigned level)
-{
-    struct paging_spares *spares = &mm.paging.spares[level - 1];
-
-    while (spares->n < PAGING_N_SPARE) {
-        phys_t table = table_frame_alloc(level);
-        if (phys_is_none(table))
-            return;
-        spares->frame[spares->n++] = table;
-    }
-}
-
-void paging_fill_spares(void)
-{
-    if (!mm.paging.adopted)
-        return;
-    fill_spares_of(1);
-    fill_spares_of(2);
-}
-
-static bool spares_suffice(const struct paging_need *need)
-{
-    return need->n[1] <= mm.paging.spares[0].n && need->n[2] <= mm.paging.spares[1].n;
-}
-
 /* Replaces the large leaf at hand by a table that maps the same. */
 static void split_leaf(struct paging_place *place)
 {
-    struct paging_spares *spares = &mm.paging.spares[place->level - 2];
-    phys_t table = spares->frame[--spares->n];
+    phys_t table = paging_take_spare(place->level - 1, place->at);
     u64 *entries = paging_entries(table), leaf = *place->entry;
 
     for (unsigned i = 0; i < ENTRIES_PER_TABLE; i++)
@@ -133,30 +106,36 @@ static void note_removed(struct unmap_job *job, u64 start, u64 end)
 /* Frees the table below the entry at hand; the visit has freed what is below that one. */
 static void free_left_table(struct paging_place *place, void *context)
 {
-    (void)context;
-    table_frame_free(entry_table(*place->entry));
+    const struct gathered_table *root = context;
+
+    paging_table_give(entry_table(*place->entry), root->at, false);
 }
 
 static enum paging_go free_entries(struct paging_place *place, void *context)
 {
-    (void)context;
-    if (place->level > 1 && entry_is_present(*place->entry) && !entry_is_leaf(*place->entry, place->level))
+    if (paging_skip_leaves(place) > 0)
+        return PAGING_NEXT;
+    if (place->level > 2)
         return PAGING_DOWN;
-    place->at = place->level == 1 ? place->end : place->next;
+    free_left_table(place, context);
+    place->at = place->next;
     return PAGING_NEXT;
 }
 
+/* Frees an unlinked table with all that is below it. */
 static void free_subtree(const struct gathered_table *root)
 {
     static const struct paging_visitor visitor = {.entries = free_entries, .leave = free_left_table};
+    bool is_clear = table_frame_used(root->table) == 0;
+    struct gathered_table of = *root;
     struct paging_place place = {.table = root->table,
                                  .level = root->level,
                                  .at = 0,
                                  .end = entry_bytes(root->level) * ENTRIES_PER_TABLE};
 
-    if (root->level > 1)
-        paging_visit(place, &visitor, NULL);
-    table_frame_free(root->table);
+    if (root->level > 1 && !is_clear)
+        paging_visit(place, &visitor, &of);
+    paging_table_give(root->table, root->at, is_clear);
 }
 
 /* Makes what was removed unreachable for every CPU, then frees the tables that led there. */
@@ -181,33 +160,35 @@ static void unlink_table(struct paging_place *place, struct unmap_job *job)
     root = &job->gathered[job->n_gathered++];
     root->table = entry_table(*place->entry);
     root->level = place->level - 1;
+    root->at = place->at;
     *place->entry = 0;
     paging_count(place, -1);
     note_removed(job, place->at, place->next);
 }
 
-/* Clears whole leaves from here on, skips absent entries, and stops at anything else or the end.  False:
- * nothing was done. */
+/*
+ * Clears whole leaves from here on, skips absent entries, and stops at anything else or the end.  False:
+ * there was neither.
+ */
 static bool clear_leaves(struct paging_place *place, struct unmap_job *job)
 {
-    u64 from = place->at, size = entry_bytes(place->level), *entry = place->entry;
+    unsigned shift = entry_shift(place->level);
+    u64 from = place->at, n_whole = paging_is_whole(place) ? (place->end - from) >> shift : 0, n = 0;
+    u64 pointer = entry_pointer_kind(place->level), *entries = place->entry;
     int n_cleared = 0;
 
-    for (; place->at < place->end; entry++) {
-        u64 next = align_down(place->at, size) + size;
-        if (entry_is_present(*entry)) {
-            if (!entry_is_leaf(*entry, place->level) || next > place->end || next - place->at != size)
-                break;
-            *entry = 0;
-            n_cleared++;
-        }
-        place->at = min_u64(next, place->end);
+    for (; n < n_whole && (entries[n] & ENTRY_KIND) != pointer; n++) {
+        n_cleared += entry_is_present(entries[n]);
+        entries[n] = 0;
     }
+    if (n == 0)
+        return paging_skip_absent(place) > 0;
+    place->at = from + (n << shift);
     if (n_cleared > 0) {
         paging_count(place, -n_cleared);
         note_removed(job, from, place->at);
     }
-    return place->at != from;
+    return true;
 }
 
 static enum paging_go remove_entries(struct paging_place *place, void *context)
@@ -236,30 +217,43 @@ static void remove_left_table(struct paging_place *place, void *context)
         unlink_table(place, context);
 }
 
-int paging_unmap(phys_t top, u64 start, u64 end, phys_t *bad_table)
+/* True when the range's tables are sound and there is enough to split with.  Nothing is changed but the
+ * spares. */
+static bool check_range(struct paging_place place, struct unmap_job *job)
 {
     static const struct paging_visitor check = {.entries = check_entries};
+
+    if (place.level > 1)
+        paging_visit(place, &check, job);
+    if (!phys_is_none(job->bad_table))
+        return false;
+    if (!paging_has_spares(&job->need))
+        paging_fill_spares();
+    if (paging_has_spares(&job->need))
+        return true;
+    mm.paging.n_refused_splits++;
+    platform_report(MM_NOTE, "mm: no frame to split a large leaf with: 0x%lx..0x%lx stays mapped",
+                    entry_virt(place.at).addr, entry_virt(place.end - 1).addr);
+    return false;
+}
+
+int paging_unmap(phys_t top, u64 start, u64 end, phys_t *bad_table)
+{
     static const struct paging_visitor remove = {.entries = remove_entries, .leave = remove_left_table};
+    struct paging_place place = paging_narrow(top, start, end, true);
     struct unmap_job job;
 
+    *bad_table = PHYS_NONE;
     job.need = (struct paging_need){{0}};
     job.bad_table = PHYS_NONE;
     job.n_gathered = 0;
     job.low = ENTRY_LINEAR_END;
     job.high = 0;
-    paging_visit_range(top, start, end, &check, &job);
-    *bad_table = job.bad_table;
-    if (!phys_is_none(job.bad_table))
-        return -EFAULT;
-    if (!spares_suffice(&job.need))
-        paging_fill_spares();
-    if (!spares_suffice(&job.need)) {
-        mm.paging.n_refused_splits++;
-        platform_report(MM_NOTE, "mm: no frame to split a large leaf with: 0x%lx..0x%lx stays mapped",
-                        entry_virt(start).addr, entry_virt(end - 1).addr);
+    if (!check_range(place, &job)) {
+        *bad_table = job.bad_table;
         return -EFAULT;
     }
-    paging_visit_range(top, start, end, &remove, &job);
+    paging_visit(place, &remove, &job);
     finish_batch(&job);
     paging_fill_spares();
     return 0;

@@ -49,11 +49,55 @@ bool paging_visit(struct paging_place place, const struct paging_visitor *visito
     return true;
 }
 
+/* Will this table, which translates all of a range, still be there when the range is unmapped? */
+static bool place_lasts(const struct paging_place *place)
+{
+    unsigned shift = entry_shift(place->level);
+    u64 n_entries = ((place->end - 1) >> shift) - (place->at >> shift) + 1;
+
+    if (place->level == ENTRY_TOP_LEVEL - 1 && paging_slot_is_shared(place->at))
+        return true;
+    return table_frame_used(place->table) > n_entries;
+}
+
+struct paging_place paging_narrow(phys_t top, u64 start, u64 end, bool lasting)
+{
+    struct paging_place place = {.table = top, .level = ENTRY_TOP_LEVEL, .at = start, .end = end},
+                        found = place;
+    u64 differing = start ^ (end - 1);
+
+    while (place.level > 1 && differing >> entry_shift(place.level) == 0) {
+        u64 entry = paging_entries(place.table)[entry_index(start, place.level)];
+        if (!entry_is_present(entry) || entry_is_leaf(entry, place.level) ||
+            !paging_is_table(entry_table(entry), place.level - 1))
+            break;
+        place.table = entry_table(entry);
+        place.level--;
+        if (!lasting || place_lasts(&place))
+            found = place;
+    }
+    return found;
+}
+
 bool paging_visit_range(phys_t top, u64 start, u64 end, const struct paging_visitor *visitor, void *context)
 {
     struct paging_place place = {.table = top, .level = ENTRY_TOP_LEVEL, .at = start, .end = end};
 
     return paging_visit(place, visitor, context);
+}
+
+u64 paging_skip_leaves(struct paging_place *place)
+{
+    unsigned shift = entry_shift(place->level);
+    u64 n_whole = paging_is_whole(place) ? (place->end - place->at) >> shift : 0, n = 0;
+    u64 pointer = entry_pointer_kind(place->level);
+
+    while (n < n_whole && (place->entry[n] & ENTRY_KIND) != pointer)
+        n++;
+    if (n == 0)
+        return paging_skip_absent(place);
+    place->at += n << shift;
+    return n;
 }
 
 u64 paging_skip_absent(struct paging_place *place)

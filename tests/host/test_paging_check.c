@@ -249,6 +249,17 @@ static void i414_a_spare_is_not_clean(void **state)
     assert_int_equal(found.number, 414);
 }
 
+static void i415_the_store_holds_the_wrong_number(void **state)
+{
+    struct mm_violation found;
+
+    (void)state;
+    break_entry(414, (u64 *)phys_pointer(mm.paging.stored[0]) + 511, 1);
+    mm.paging.n_callers_tables++;
+    assert_false(paging_check(&found));
+    assert_int_equal(found.number, 415);
+}
+
 static void mm_check_asks_paging(void **state)
 {
     struct mm_violation found;
@@ -280,6 +291,7 @@ int main(void)
         TEST(i412_a_slot_of_the_kernel_half_came_or_went),
         TEST(i413_an_empty_table_stayed),
         TEST(i414_a_spare_is_not_clean),
+        TEST(i415_the_store_holds_the_wrong_number),
         TEST(mm_check_asks_paging),
     };
 
