@@ -68,6 +68,27 @@ void hoard_free(struct hoard *hoard)
     }
 }
 
+void *objects_take_all(ul bytes)
+{
+    void **object, *first = NULL;
+
+    while ((object = kmalloc(bytes, 0)) != NULL) {
+        *object = first;
+        first = object;
+    }
+    return first;
+}
+
+void objects_free(void *first)
+{
+    while (first != NULL) {
+        void *next = *(void **)first;
+
+        kfree(first);
+        first = next;
+    }
+}
+
 #define PAGE_HOARD_RUNS 4096 /* 64 GiB in runs of 63 pages: 521, and what is between them */
 
 void page_hoard_fill(struct page_hoard *hoard, unsigned zone_select)

@@ -21,9 +21,12 @@ static void kmalloc_fails_with_one_log_line_and_takes_nothing(void)
 {
     hoard_fill(&hoard);
     for (ul bytes = 32; bytes <= MIB(1); bytes *= 2) {
+        void *others = objects_take_all(bytes);
+
         test_watch();
         EXPECT(kmalloc(bytes, 0) == NULL);
         EXPECT_ONE_LOG_LINE();
+        objects_free(others);
     }
     EXPECT(hoard_release_frame(&hoard));
     hoard_free(&hoard);
@@ -32,23 +35,27 @@ static void kmalloc_fails_with_one_log_line_and_takes_nothing(void)
 static void failures_are_counted_by_class(void)
 {
     struct mm_class_info before, after;
+    void *others;
 
     hoard_fill(&hoard);
+    others = objects_take_all(256);
     mm_class_info(3, &before);
     EXPECT(kmalloc(256, 0) == NULL);
     EXPECT(kzalloc(200, 0) == NULL);
     mm_class_info(3, &after);
     EXPECT_EQUAL(after.n_failures - before.n_failures, 2);
+    objects_free(others);
     hoard_free(&hoard);
 }
 
 /* A frame for the object, one for what describes it, one for the roles of its page: a few are enough. */
 static void kmalloc_works_again_with_a_few_frames(void)
 {
-    void *object = NULL;
+    void *object = NULL, *others;
     unsigned n_released = 0;
 
     hoard_fill(&hoard);
+    others = objects_take_all(64);
     while (object == NULL && n_released < 6) {
         EXPECT(hoard_release_frame(&hoard));
         n_released++;
@@ -56,6 +63,7 @@ static void kmalloc_works_again_with_a_few_frames(void)
     }
     EXPECT(object != NULL);
     EXPECT_EQUAL(kfree(object), 0);
+    objects_free(others);
     hoard_free(&hoard);
 }
 
@@ -64,9 +72,10 @@ static void what_is_cached_is_used_before_an_allocation_fails(void)
 {
     static void *objects[N_OBJECTS];
     unsigned n = 0;
-    void *object;
+    void *object, *others;
 
     hoard_fill(&hoard);
+    others = objects_take_all(32);
     for (unsigned i = 0; i < 16; i++)
         EXPECT(hoard_release_frame(&hoard));
     while (n < N_OBJECTS && (objects[n] = kmalloc(4096, 0)) != NULL)
@@ -78,6 +87,7 @@ static void what_is_cached_is_used_before_an_allocation_fails(void)
     object = kmalloc(32, 0);
     EXPECT(object != NULL);
     EXPECT_EQUAL(kfree(object), 0);
+    objects_free(others);
     hoard_free(&hoard);
 }
 
@@ -142,19 +152,23 @@ static void a_mapping_without_memory_for_its_tables_is_undone(void)
     try_map_with_few_frames(&call, 0 + 2 + 33); /* the PDPTs are there for good */
 }
 
+/* It notes each mapping in an object of 32 bytes. */
 static void mmio_map_fails_as_a_whole(void)
 {
     ul device = space_without_ram(GIB(1), GIB(1));
     struct mm_stat_t before;
+    void *others;
 
     if (device == 0) {
         test_skip("no GiB of physical space is free of RAM");
         return;
     }
     hoard_fill(&hoard);
+    others = objects_take_all(32);
     before = mm_stat();
     EXPECT(mmio_map(phys(device), MIB(4), MMIO_UNCACHED) == NULL);
     EXPECT_SAME_STAT(before);
+    objects_free(others);
     hoard_free(&hoard);
 }
 
