@@ -9,6 +9,7 @@
 #define KERNEL_CPU_CPU_H
 
 #include <kernel/cpu/gdt.h>
+#include <kernel/cpu/probe.h>
 #include <lib/types.h>
 
 struct options;
@@ -28,6 +29,7 @@ struct cpu {
     u32 n_nested_interrupts; /* 0 in code */
 
     struct probe *probe;         /* the innermost access that may fault, or NULL (probe.h) */
+    struct probe_fault fault;    /* what stopped the last one that failed */
     struct user_exit *user_exit; /* filled when ring 3 ends; NULL when no user code runs (user.h) */
 
     struct stack_bounds stack;          /* the one that ordinary code runs on */
@@ -58,7 +60,8 @@ extern bool cpu_started;
  */
 void cpu_start_early(const struct options *options);
 
-/* Another CPU's first steps: `cpu` has its number, stacks and mm contexts already.  After cpu_features_enable. */
+/* Another CPU's first steps: `cpu` has its number, stacks and mm contexts already.  After
+ * cpu_features_enable. */
 void cpu_start_other(struct cpu *cpu);
 
 /*

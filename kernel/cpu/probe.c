@@ -27,8 +27,6 @@ struct access {
     size_t n;
 };
 
-static struct probe_fault last_fault;
-
 bool probe_enter(void (*fn)(void *), void *argument, u64 *resume);
 extern const u8 probe_resume[];
 
@@ -50,12 +48,12 @@ static bool is_catchable(u64 vector)
 
 bool probe_catch(struct trap_frame *frame)
 {
-    const struct cpu *cpu = cpu_this();
+    struct cpu *cpu = cpu_this();
     const struct probe *probe = cpu->probe;
     if (probe == NULL || probe->n_nested_interrupts != cpu->n_nested_interrupts ||
         !is_catchable(frame->vector))
         return false;
-    last_fault = (struct probe_fault){
+    cpu->fault = (struct probe_fault){
         .vector = frame->vector,
         .error = frame->error,
         .address = frame->vector == VECTOR_PAGE_FAULT ? cr2_read() : 0,
@@ -68,7 +66,7 @@ bool probe_catch(struct trap_frame *frame)
 
 struct probe_fault probe_last_fault(void)
 {
-    return last_fault;
+    return cpu_this()->fault;
 }
 
 static void copy_one_access(void *argument)

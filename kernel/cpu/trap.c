@@ -46,6 +46,8 @@ static u64 lower_ist(struct cpu *cpu, enum ist ist)
 static void note_nmi(struct cpu *cpu, const struct trap_frame *frame)
 {
     char place[80];
+    if (!panic_keeps_this_cpu())
+        cpu_halt();
     cpu->n_nmis++;
     symbol_text(frame->rip, place, sizeof place);
     klog("nmi: in %s, port 0x61 says 0x%02x", place, inb(PORT_SYSTEM_CONTROL_B));

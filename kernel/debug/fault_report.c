@@ -11,6 +11,7 @@
 #include <kernel/cpu/trap.h>
 #include <kernel/debug/fault_report.h>
 #include <kernel/shell/show.h>
+#include <lib/bits.h>
 #include <mm/layout.h>
 
 #define CR3_TABLE_MASK 0x000ffffffffff000UL
@@ -34,6 +35,17 @@ static bool is_below_stack(u64 address)
     return false;
 }
 
+/* A memory operand is made from these; an exception of the other kinds would have an error code or a name. */
+static bool holds_no_address(const struct trap_frame *f)
+{
+    const u64 registers[] = {f->rax, f->rbx, f->rcx, f->rdx, f->rsi, f->rdi, f->rbp, f->r8,
+                             f->r9,  f->r10, f->r11, f->r12, f->r13, f->r14, f->r15};
+    for (size_t i = 0; i < ARRAY_LENGTH(registers); i++)
+        if (!is_canonical(registers[i]))
+            return true;
+    return false;
+}
+
 const char *fault_guess(const struct trap_frame *frame, u64 address)
 {
     bool about_memory = frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT;
@@ -41,12 +53,12 @@ const char *fault_guess(const struct trap_frame *frame, u64 address)
         return about_memory && is_below_stack(address) ? "the stack is full" : "a wrong stack pointer";
     if (about_memory && is_below_stack(address))
         return "the stack is full";
+    if (frame->vector == VECTOR_GENERAL && frame->error == 0 && holds_no_address(frame))
+        return "an address that is not canonical";
     if (frame->vector != VECTOR_PAGE_FAULT)
         return NULL;
     if (address < MM_USER_START)
         return "a NULL pointer";
-    if (!is_canonical(address))
-        return "not an address at all";
     if (address < MM_USER_END)
         return "an address of the user half";
     if (address >= PAGE_OFFSET && address < MM_SPECIAL_START && !(frame->error & ERROR_PRESENT))

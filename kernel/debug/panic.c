@@ -6,6 +6,9 @@
  *     2 .. 6     (the report or the panic shell failed) one line, then the action again
  *     above      (printing itself fails) the action without a word; instead of the shell, halt
  *
+ * It belongs to one CPU: the first.  The others are stopped by an NMI, or stop by themselves when they panic
+ * too.
+ *
  * The action runs on a stack of its own from its top, so it has room wherever the panic came from; what ran
  * before is abandoned, interrupt stacks included.
  */
@@ -28,6 +31,8 @@
 
 static enum panic_action action = PANIC_SHELL;
 static u32 level;
+static u32 owner; /* number + 1 of the CPU that panics; a second one just halts */
+static void (*stop_others)(void);
 static struct trap_frame first_frame;
 static bool has_frame;
 static u8 panic_stack[PANIC_STACK_BYTES] __attribute__((aligned(16)));
@@ -35,6 +40,22 @@ static u8 panic_stack[PANIC_STACK_BYTES] __attribute__((aligned(16)));
 void panic_start(const struct options *options)
 {
     action = options->panic_action;
+}
+
+void panic_set_stopper(void (*stop)(void))
+{
+    stop_others = stop;
+}
+
+static u32 this_owner(void)
+{
+    return 1 + (cpu_started ? cpu_this()->number : 0);
+}
+
+bool panic_keeps_this_cpu(void)
+{
+    u32 now = __atomic_load_n(&owner, __ATOMIC_RELAXED);
+    return now == 0 || now == this_owner();
 }
 
 bool panic_is_on(void)
@@ -93,9 +114,15 @@ static _Noreturn void leave_and_act(void)
 static bool begin(void)
 {
     interrupts_disable();
+    u32 nobody = 0;
+    __atomic_compare_exchange_n(&owner, &nobody, this_owner(), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    if (!panic_keeps_this_cpu())
+        cpu_halt();
     u32 now = __atomic_add_fetch(&level, 1, __ATOMIC_RELAXED);
     if (now > LEVEL_LAST_WORDS)
         leave_and_act();
+    if (now == 1 && stop_others != NULL)
+        stop_others();
     log_panic();
     console_panic();
     return now == 1;

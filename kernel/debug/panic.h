@@ -19,14 +19,26 @@ struct trap_frame;
 /* Remembers what to do after a panic (options->panic_action).  Before that it is the shell. */
 void panic_start(const struct options *options);
 
+/*
+ * Where there are other CPUs: `stop` is called first of all in a panic and sends each of them an NMI, in
+ * which they halt (panic_keeps_this_cpu).  It must not wait for them.
+ */
+void panic_set_stopper(void (*stop)(void));
+
 /* Printf's formats; no newline at the end.  Any context, interrupts on or off. */
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The same for an exception of the kernel. */
 _Noreturn void panic_trap(const struct trap_frame *frame);
 
-/* True once a panic has begun. */
+/*
+ * True once a panic has begun: locks may be held by who will never give them back, and other CPUs do not
+ * answer.
+ */
 bool panic_is_on(void);
+
+/* False when a panic runs on another CPU: this one has to halt. */
+bool panic_keeps_this_cpu(void);
 
 /*
  * The registers of the trap that the panic began with, for the panic shell; NULL when it did not begin with

@@ -32,9 +32,10 @@ static void tick(void)
 
 u64 time_ns(void)
 {
-    if (clock.ns_per_count == 0)
+    u64 now = tsc_read();
+    if (clock.ns_per_count == 0 || now < clock.start) /* the latter on a CPU whose counter lags */
         return 0;
-    return (u64)((unsigned __int128)(tsc_read() - clock.start) * clock.ns_per_count >> 32);
+    return (u64)((unsigned __int128)(now - clock.start) * clock.ns_per_count >> 32);
 }
 
 u64 time_ms(void)
