@@ -41,45 +41,38 @@ static void lists_order(struct lists *lists, const struct batch *batch)
         lists->order[i] = batch->order == BATCH_FIFO ? i : batch->n - 1 - i;
 }
 
-/* Takes a failed round's items back. */
-static void give_what_came(struct lists *lists, const struct batch *batch)
+/* Whether a whole round is to be had: takes one item after the other, up to the first that fails. */
+static bool has_room(struct lists *lists, const struct batch *batch)
 {
     unsigned n = 0;
 
-    for (unsigned i = 0; i < batch->n; i++) {
-        if (lists->taken[i] != batch->nothing)
-            lists->given[n++] = lists->taken[i];
+    while (n < batch->n) {
+        batch->alloc(&lists->taken[n], 1, batch->param);
+        if (lists->taken[n] == batch->nothing)
+            break;
+        n++;
     }
-    batch->free(lists->given, n, batch->param);
+    batch->free(lists->taken, n, batch->param);
+    return n == batch->n;
 }
 
-static bool round_run(struct lists *lists, const struct batch *batch)
+static void round_run(struct lists *lists, const struct batch *batch)
 {
-    u64 ticks = batch->alloc(lists->taken, batch->n, batch->param);
-
-    for (unsigned i = 0; i < batch->n; i++) {
-        if (lists->taken[i] == batch->nothing) {
-            give_what_came(lists, batch);
-            return false;
-        }
-    }
-    series_add(&lists->alloc, ticks);
+    series_add(&lists->alloc, batch->alloc(lists->taken, batch->n, batch->param));
     for (unsigned i = 0; i < batch->n; i++)
         lists->given[i] = lists->taken[lists->order[i]];
     series_add(&lists->free, batch->free(lists->given, batch->n, batch->param));
-    return true;
 }
 
 enum outcome batch_run(struct bench *bench, const struct batch *batch)
 {
     struct lists lists;
-    bool ok = lists_start(&lists, batch->n);
+    bool ok = lists_start(&lists, batch->n) && has_room(&lists, batch);
 
-    if (ok)
-        lists_order(&lists, batch);
-    for (unsigned i = 0; ok && i < BATCH_ROUNDS + 1; i++)
-        ok = round_run(&lists, batch);
     if (ok) {
+        lists_order(&lists, batch);
+        for (unsigned i = 0; i < BATCH_ROUNDS + 1; i++)
+            round_run(&lists, batch);
         bench_figure(bench, batch->alloc_name, batch->param, batch->n, &lists.alloc);
         bench_figure(bench, batch->free_name, batch->param, batch->n, &lists.free);
     }

@@ -2,9 +2,10 @@
 /*
  * The benches, as a list of workloads, and running those that were asked for.
  *
- * Each workload times whole samples of many operations with interrupts off and gives the series to bench_figure.  Nothing
- * is subtracted from a sample: `loop_overhead` and `tsc_overhead` say what measuring itself takes.  mm's functions are
- * called as everybody calls them, out of line; what they are given is no constant where they are called (TIMED).
+ * Each workload times whole samples of many operations with interrupts off and gives the series to
+ * bench_figure.  Nothing is subtracted from a sample: `loop_overhead` and `tsc_overhead` say what measuring
+ * itself takes.  mm's functions are called as everybody calls them, out of line; what they are given is no
+ * constant where they are called (TIMED).
  */
 #include <kernel/bench/fill.h>
 #include <kernel/bench/measure.h>

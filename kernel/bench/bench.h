@@ -2,10 +2,11 @@
 /*
  * Measuring mm on this very machine: the commands `bench` and `replay`.
  *
- * The figures are ticks of the time-stamp counter for one operation.  Under QEMU's -icount shift=0,sleep=off a tick is one
- * guest instruction, and two runs agree to the last digit.
+ * The figures are ticks of the time-stamp counter for one operation.  Under QEMU's -icount shift=0,sleep=off
+ * a tick is one guest instruction, and two runs agree to the last digit.
  *
- * Context: the shell's, interrupts on.  What the workloads take they give back; after mm_shrink mm_stat is what it was.
+ * Context: the shell's, interrupts on.  What the workloads take they give back; after mm_shrink mm_stat is
+ * what it was.
  */
 #ifndef KERNEL_BENCH_BENCH_H
 #define KERNEL_BENCH_BENCH_H
@@ -35,9 +36,10 @@ const char *bench_name(unsigned i);
 const char *bench_summary(unsigned i);
 
 /*
- * Fragmentation: fills 90 % of memory frame by frame, frees half of it at random, then frees and takes again a tenth of
- * what is left 100 times, and prints how much of the free memory lies in whole pages.  `seed`: of the random order, not 0.
- * On machines with more than 8 GiB the rest is taken in large blocks first.  False after an error line.
+ * Fragmentation: fills 90 % of memory frame by frame, frees half of it at random, then frees and takes again
+ * a tenth of what is left 100 times, and prints how much of the free memory lies in whole pages.  `seed`: of
+ * the random order, not 0. On machines with more than 8 GiB the rest is taken in large blocks first.  False
+ * after an error line.
  */
 bool bench_churn(u64 seed);
 

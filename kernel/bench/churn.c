@@ -19,9 +19,9 @@
 #include <mm/inspect.h>
 #include <mm/mm.h>
 
-#define N_ROUNDS 100
+#define N_ROUNDS       100
 #define SURPLUS_BLOCKS 4096
-#define POLL_FRAMES 4096
+#define POLL_FRAMES    4096
 
 struct churn {
     struct hoard surplus, hoard;

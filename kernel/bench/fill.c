@@ -5,9 +5,9 @@
 #include <kernel/bench/generator.h>
 #include <kernel/shell/out.h>
 #include <lib/bits.h>
-#include <mm/mm.h>
+#include <mm/inspect.h>
 
-#define POLL_FRAMES 4096 /* between two looks for Ctrl-C */
+#define POLL_FRAMES    4096 /* between two looks for Ctrl-C */
 #define SURPLUS_BLOCKS 4096
 
 /* Takes single frames; fewer when memory is exhausted.  False when Ctrl-C came. */
@@ -29,24 +29,34 @@ static void scatter(struct hoard *hoard, u64 n_kept, u64 n)
         hoard_give(hoard, n_kept + generator_next(&x) % (hoard->n - n_kept));
 }
 
+/* Frames of the zones that ordinary allocations come from, NORMAL and UNMAPPED, and how many of them are
+ * free. */
+static u64 count_frames(u64 *n_free)
+{
+    struct mm_zone_info normal, unmapped;
+
+    mm_zone_info(1, &normal);
+    mm_zone_info(2, &unmapped);
+    *n_free = (normal.free_bytes + unmapped.free_bytes) / FRAME_BYTES;
+    return (normal.managed_bytes + unmapped.managed_bytes) / FRAME_BYTES;
+}
+
 bool fill_memory(struct fill *fill, unsigned percent)
 {
-    struct mm_stat_t stat = mm_stat();
-    u64 n_free_after = stat.total / FRAME_BYTES * (100 - percent) / 100;
-    u64 n_free = stat.free / FRAME_BYTES, n_wanted, n_singly, n_large;
-    u64 n_scattered = n_free_after / 2;
+    u64 n_free, n_taken, n_singly, n_large;
+    u64 n_free_after = count_frames(&n_free) * (100 - percent) / 100;
+    u64 n_scattered = min_u64(n_free_after, HOARD_MAX_FRAMES) / 2;
 
     fill->hoard = (struct hoard){0};
     if (percent == 0 || n_free <= n_free_after)
         return true;
-    n_wanted = n_free - n_free_after;
-    n_singly = min_u64(n_wanted, HOARD_MAX_FRAMES);
-    if (!hoard_start(&fill->hoard, min_u64(n_singly + n_scattered, HOARD_MAX_FRAMES) + SURPLUS_BLOCKS))
+    n_taken = n_free - n_free_after + n_scattered;
+    n_singly = min_u64(n_taken, HOARD_MAX_FRAMES);
+    if (!hoard_start(&fill->hoard, n_singly + SURPLUS_BLOCKS))
         return false;
-    hoard_take_surplus(&fill->hoard, n_wanted - n_singly);
+    hoard_take_surplus(&fill->hoard, n_taken - n_singly);
     n_large = fill->hoard.n;
-    n_scattered = min_u64(n_scattered, fill->hoard.n_max - n_large - n_singly);
-    if (!take_frames(&fill->hoard, n_singly + n_scattered)) {
+    if (!take_frames(&fill->hoard, n_singly)) {
         fill_release(fill);
         return false;
     }

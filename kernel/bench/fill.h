@@ -10,9 +10,9 @@ struct fill {
 };
 
 /*
- * Takes memory until `percent` of the machine's is used; half of what then is free lies scattered, frame by frame, the
- * other half in one piece.  0 takes nothing.  False, with nothing taken, when there is no memory for the list, or
- * Ctrl-C came.
+ * Takes memory until `percent` of what lies above ZONE_DMA is used; half of what then is free lies scattered,
+ * frame by frame, the other half in one piece.  0 takes nothing.  False, with nothing taken, when there is no
+ * memory for the list, or Ctrl-C came.
  */
 bool fill_memory(struct fill *fill, unsigned percent);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The random numbers of every workload: xorshift with the shifts 13, 7, 17 (Marsaglia, "Xorshift RNGs", 2003). */
+/* The random numbers of every workload: xorshift with the shifts 13, 7, 17 (Marsaglia, "Xorshift RNGs",
+ * 2003). */
 #ifndef KERNEL_BENCH_GENERATOR_H
 #define KERNEL_BENCH_GENERATOR_H
 

@@ -6,7 +6,7 @@
 #include <mm/frame.h>
 
 #define SEGMENT_BYTES (HOARD_SEGMENT_BLOCKS * sizeof(u64))
-#define ORDER_MASK (FRAME_BYTES - 1)
+#define ORDER_MASK    (FRAME_BYTES - 1)
 
 static u64 *entry(struct hoard *hoard, u64 i)
 {

@@ -6,7 +6,7 @@
 #include <mm/types.h>
 
 #define HOARD_SEGMENT_BLOCKS (1UL << 17) /* 1 MiB of words */
-#define HOARD_SEGMENTS 17
+#define HOARD_SEGMENTS       17
 
 /* At most so many single frames are held (8 GiB), and some larger blocks. */
 #define HOARD_MAX_FRAMES (16 * HOARD_SEGMENT_BLOCKS)
@@ -16,7 +16,8 @@ struct hoard {
     u64 n, n_max;
 };
 
-/* Takes the list for up to n_max blocks.  False, with nothing taken, when memory is exhausted or that is too many. */
+/* Takes the list for up to n_max blocks.  False, with nothing taken, when memory is exhausted or that is too
+ * many. */
 bool hoard_start(struct hoard *hoard, u64 n_max);
 
 /* Takes a block of frames of NORMAL and notes it.  False when there is none, or no place to note it. */

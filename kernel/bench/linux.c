@@ -4,8 +4,8 @@
 
 #include <lib/string.h>
 
-#define LEAN(instructions) ((instructions) * 100UL) /* in hundredths */
-#define LEAN_TENTHS(tenths) ((tenths) * 10UL)
+#define LEAN(instructions)  ((instructions)*100UL) /* in hundredths */
+#define LEAN_TENTHS(tenths) ((tenths)*10UL)
 
 static const struct linux_figure figures[] = {
     {"kmalloc_pair", 32, "313", LEAN(163), 70, 50},

@@ -11,7 +11,7 @@
 
 /* The calls of one sample, for operations on little memory. */
 #define OPERATIONS_PER_SAMPLE 64
-#define SAMPLES 101
+#define SAMPLES               101
 
 /* A sample: interrupts stay off from its begin to its end. */
 static inline u64 sample_begin(void)
@@ -77,8 +77,8 @@ void bench_figure(struct bench *bench, const char *name, u64 param, u64 n_operat
 /* A line that is no figure: shown with the table only. */
 void bench_note(const struct bench *bench, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Memory for a workload's own lists, cleared: an object of kmalloc, or whole pages when it is larger.  NULL when there
- * is none; at most 126 MiB. */
+/* Memory for a workload's own lists, cleared: an object of kmalloc, or whole pages when it is larger.  NULL
+ * when there is none; at most 126 MiB. */
 void *list_take(u64 bytes);
 void list_give(void *list, u64 bytes);
 

@@ -105,8 +105,8 @@ void report_begin(const struct bench *bench)
 {
     if (bench->form != BENCH_TABLE)
         return;
-    out("%-20s %9s %9s %8s %7s %10s %8s\n", "ticks an operation", "of", "Tessera", "Linux", "ratio", "Debian's",
-        "target");
+    out("%-20s %9s %9s %8s %7s %10s %8s\n", "ticks an operation", "of", "Tessera", "Linux", "ratio",
+        "Debian's", "target");
 }
 
 void report_figure(const struct bench *bench, const struct figure *figure)

@@ -7,7 +7,7 @@
 #include <mm/types.h>
 
 #define OBJECT_MAX_BYTES (1UL << 20) /* what kmalloc can give in one piece */
-#define PAGES_MAX 63                 /* what alloc_pages can */
+#define PAGES_MAX        63          /* what alloc_pages can */
 
 void *list_take(u64 bytes)
 {
@@ -56,7 +56,8 @@ void series_end(struct series *series)
     series->ticks = NULL;
 }
 
-/* Sorts by insertion at shrinking distances (Shell): a thousand samples at most, and outside of what is timed. */
+/* Sorts by insertion at shrinking distances (Shell): a thousand samples at most, and outside of what is
+ * timed. */
 static void sort(u64 *value, u32 n)
 {
     for (u32 distance = n / 2; distance > 0; distance /= 2) {

@@ -28,7 +28,8 @@ bool trace_open(const void *at, u64 n_bytes, struct trace *trace)
 }
 
 /* Whether one event makes sense after those before it; marks what is live. */
-static bool event_is_sound(const struct trace *trace, const struct trace_event *event, u64 *object, u64 *block)
+static bool event_is_sound(const struct trace *trace, const struct trace_event *event, u64 *object,
+                           u64 *block)
 {
     enum trace_operation operation = trace_operation(event->word);
     bool is_object = operation == TRACE_ALLOC || operation == TRACE_FREE;

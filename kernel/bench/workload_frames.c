@@ -120,33 +120,41 @@ static TIMED u64 time_page_frees(const u64 *item, unsigned n, u64 n_pages)
 
 static enum outcome run_frame_batch512(struct bench *bench)
 {
-    static const struct batch batch = {"frame_batch512_alloc", "frame_batch512_free", 0, 512, BATCH_RANDOM, ~0UL,
-                                       time_frame_allocs, time_frame_frees};
+    static const struct batch batch = {
+        "frame_batch512_alloc", "frame_batch512_free", 0, 512, BATCH_RANDOM, ~0UL,
+        time_frame_allocs,      time_frame_frees};
     return batch_run(bench, &batch);
 }
 
 static enum outcome run_frame_batch4096(struct bench *bench)
 {
-    static const struct batch batch = {"frame_batch4096_alloc", "frame_batch4096_free", 0, 4096, BATCH_RANDOM, ~0UL,
-                                       time_frame_allocs, time_frame_frees};
+    static const struct batch batch = {
+        "frame_batch4096_alloc", "frame_batch4096_free", 0, 4096, BATCH_RANDOM, ~0UL,
+        time_frame_allocs,       time_frame_frees};
     return batch_run(bench, &batch);
 }
 
 static enum outcome run_page_batch32(struct bench *bench)
 {
     static const struct batch batch = {"page_batch32_alloc", "page_batch32_free", 1, 32, BATCH_RANDOM, 0,
-                                       time_page_allocs, time_page_frees};
+                                       time_page_allocs,     time_page_frees};
     return batch_run(bench, &batch);
 }
 
 const struct workload workloads_frames[] = {
     {.name = "frame_pair", .summary = "frame_alloc and frame_free, 1 and 8 frames", .run = run_frame_pair},
     {.name = "page_pair", .summary = "alloc_pages and free_pages, 1, 2 and 63 pages", .run = run_page_pair},
-    {.name = "frame_batch512", .figures = "frame_batch512_alloc frame_batch512_free",
-     .summary = "512 frames, freed in a random order", .run = run_frame_batch512},
-    {.name = "frame_batch4096", .figures = "frame_batch4096_alloc frame_batch4096_free",
-     .summary = "4096 frames, freed in a random order", .run = run_frame_batch4096},
-    {.name = "page_batch32", .figures = "page_batch32_alloc page_batch32_free",
-     .summary = "32 pages, freed in a random order", .run = run_page_batch32},
+    {.name = "frame_batch512",
+     .figures = "frame_batch512_alloc frame_batch512_free",
+     .summary = "512 frames, freed in a random order",
+     .run = run_frame_batch512},
+    {.name = "frame_batch4096",
+     .figures = "frame_batch4096_alloc frame_batch4096_free",
+     .summary = "4096 frames, freed in a random order",
+     .run = run_frame_batch4096},
+    {.name = "page_batch32",
+     .figures = "page_batch32_alloc page_batch32_free",
+     .summary = "32 pages, freed in a random order",
+     .run = run_page_batch32},
     {.name = NULL},
 };

@@ -4,7 +4,7 @@
 #include <kernel/bench/measure.h>
 #include <mm/mm.h>
 
-#define LARGE_BYTES (64UL << 10) /* from here on a sample is 4 operations */
+#define LARGE_BYTES      (64UL << 10) /* from here on a sample is 4 operations */
 #define LARGE_OPERATIONS 4
 
 static TIMED u64 time_kmalloc_pairs(u64 size, unsigned n)
@@ -25,7 +25,8 @@ static TIMED u64 time_kzalloc_pairs(u64 size, unsigned n)
     return sample_end(begin);
 }
 
-static enum outcome measure_pair(struct bench *bench, const char *name, u64 size, u64 (*time)(u64 size, unsigned n))
+static enum outcome measure_pair(struct bench *bench, const char *name, u64 size,
+                                 u64 (*time)(u64 size, unsigned n))
 {
     unsigned n = size < LARGE_BYTES ? OPERATIONS_PER_SAMPLE : LARGE_OPERATIONS;
     struct series series;
@@ -122,11 +123,17 @@ static enum outcome run_batch_random(struct bench *bench)
 const struct workload workloads_kmalloc[] = {
     {.name = "kmalloc_pair", .summary = "kmalloc and kfree, 32 bytes to 1 MiB", .run = run_kmalloc_pair},
     {.name = "kzalloc_pair", .summary = "the same with the object cleared", .run = run_kzalloc_pair},
-    {.name = "batch_fifo", .figures = "batch_fifo_alloc batch_fifo_free",
-     .summary = "1024 objects, freed oldest first", .run = run_batch_fifo},
-    {.name = "batch_lifo", .figures = "batch_lifo_alloc batch_lifo_free",
-     .summary = "1024 objects, freed newest first", .run = run_batch_lifo},
-    {.name = "batch_random", .figures = "batch_random_alloc batch_random_free",
-     .summary = "1024 objects, freed in a random order", .run = run_batch_random},
+    {.name = "batch_fifo",
+     .figures = "batch_fifo_alloc batch_fifo_free",
+     .summary = "1024 objects, freed oldest first",
+     .run = run_batch_fifo},
+    {.name = "batch_lifo",
+     .figures = "batch_lifo_alloc batch_lifo_free",
+     .summary = "1024 objects, freed newest first",
+     .run = run_batch_lifo},
+    {.name = "batch_random",
+     .figures = "batch_random_alloc batch_random_free",
+     .summary = "1024 objects, freed in a random order",
+     .run = run_batch_random},
     {.name = NULL},
 };

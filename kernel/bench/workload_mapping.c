@@ -2,8 +2,9 @@
 /*
  * Mapping and unmapping physical space in which there is nothing, and mm_stat.
  *
- * The mapping is never touched: only its tables are made and unmade.  It lies in the first gigabyte of the special
- * mappings that is empty, and shows the first gigabyte above RAM of which the firmware's map says nothing.
+ * The mapping is never touched: only its tables are made and unmade.  It lies in the first gigabyte of the
+ * special mappings that is empty, and shows the first gigabyte above RAM of which the firmware's map says
+ * nothing.
  */
 #include <kernel/bench/measure.h>
 #include <kernel/cpu/features.h>
@@ -11,10 +12,10 @@
 #include <mm/inspect.h>
 #include <mm/paging.h>
 
-#define MAP_SAMPLES 15
+#define MAP_SAMPLES     15
 #define STAT_OPERATIONS 16
-#define FOUR_GIB (4UL << 30)
-#define DEVICE_FLAGS (PAGE_KERNEL_PAGE | PAGE_PWT | PAGE_PCD)
+#define FOUR_GIB        (4UL << 30)
+#define DEVICE_FLAGS    (PAGE_KERNEL_PAGE | PAGE_PWT | PAGE_PCD)
 
 struct map_case {
     const char *map_name, *unmap_name;
@@ -31,7 +32,8 @@ static bool firmware_knows(u64 start)
     for (u64 i = 0; i < map->n_entries; i++) {
         struct memory_map_entry entry = memory_map_entry(map, i);
 
-        if (entry.base < start + PAGE_1G_SIZE && entry.length != 0 && entry.base + (entry.length - 1) >= start)
+        if (entry.base < start + PAGE_1G_SIZE && entry.length != 0 &&
+            entry.base + (entry.length - 1) >= start)
             return true;
     }
     return false;
@@ -103,7 +105,8 @@ static enum outcome measure_case(struct bench *bench, const struct map_case *c)
 
 static enum outcome run_map4k(struct bench *bench)
 {
-    static const struct map_case whole = {"map4k_map", "map4k_unmap", 64 << 20, true, (64 << 20) / FRAME_BYTES};
+    static const struct map_case whole = {"map4k_map", "map4k_unmap", 64 << 20, true,
+                                          (64 << 20) / FRAME_BYTES};
     static const struct map_case little = {"map4k_map", "map4k_unmap", 64 << 10, true, 1};
     enum outcome outcome = measure_case(bench, &whole);
 
@@ -112,7 +115,8 @@ static enum outcome run_map4k(struct bench *bench)
 
 static enum outcome run_map2m(struct bench *bench)
 {
-    static const struct map_case whole = {"map2m_map", "map2m_unmap", 64 << 20, false, (64 << 20) / PAGE_BYTES};
+    static const struct map_case whole = {"map2m_map", "map2m_unmap", 64 << 20, false,
+                                          (64 << 20) / PAGE_BYTES};
 
     return measure_case(bench, &whole);
 }
@@ -172,9 +176,14 @@ static enum outcome run_loop_overhead(struct bench *bench)
 }
 
 const struct workload workloads_mapping[] = {
-    {.name = "map4k", .figures = "map4k_map map4k_unmap", .summary = "4 KiB leaves, 64 MiB and 64 KiB of them",
+    {.name = "map4k",
+     .figures = "map4k_map map4k_unmap",
+     .summary = "4 KiB leaves, 64 MiB and 64 KiB of them",
      .run = run_map4k},
-    {.name = "map2m", .figures = "map2m_map map2m_unmap", .summary = "2 MiB leaves, 64 MiB of them", .run = run_map2m},
+    {.name = "map2m",
+     .figures = "map2m_map map2m_unmap",
+     .summary = "2 MiB leaves, 64 MiB of them",
+     .run = run_map2m},
     {.name = "mm_stat", .summary = "the seven numbers", .run = run_mm_stat},
     {.name = "tsc_overhead", .summary = "reading the counter twice", .run = run_tsc_overhead},
     {.name = "loop_overhead", .summary = "an empty loop", .run = run_loop_overhead},

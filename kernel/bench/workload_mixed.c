@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mixed_server: 1000 samples of 100 steps of the list, then a look at what the live objects cost in frames; and the same
- * loop without the calls, mixed_dry.
+ * mixed_server: 1000 samples of 100 steps of the list, then a look at what the live objects cost in frames;
+ * and the same loop without the calls, mixed_dry.
  */
 #include <kernel/bench/mixed_list.h>
 #include <kernel/bench/whole.h>
@@ -92,8 +92,8 @@ static enum outcome sums_check(struct bench *bench, const struct mixed *mixed)
     }
     if (n_live != MIXED_SLOTS)
         return OUTCOME_NO_ROOM;
-    bench_note(bench, "mixed_server: sizes %lu, live %lu in %lu objects, h %lu", mixed->sums.bytes, live_bytes, n_live,
-               mixed->sums.hash);
+    bench_note(bench, "mixed_server: sizes %lu, live %lu in %lu objects, h %lu", mixed->sums.bytes,
+               live_bytes, n_live, mixed->sums.hash);
     if (mixed->sums.bytes != MIXED_SUM_BYTES)
         return wrong("the sum of sizes", mixed->sums.bytes, MIXED_SUM_BYTES);
     if (live_bytes != MIXED_LIVE_BYTES)
@@ -113,7 +113,9 @@ static void frames_tell(struct bench *bench, const struct mixed *mixed)
     u64 n_frames = frames_since(mixed);
 
     mm_shrink();
-    bench_note(bench, "mixed_server: %lu frames taken (target 910), %lu after shrink (target 870); Linux 884..904, floor 842",
+    bench_note(bench,
+               "mixed_server: %lu frames taken (target 910), %lu after shrink (target 870); Linux 884..904, "
+               "floor 842",
                n_frames, frames_since(mixed));
 }
 

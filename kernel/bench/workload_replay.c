@@ -3,8 +3,8 @@
  * replay: the trace in a boot module, played three times: without the calls, with them, and with them again.
  *
  * The module is reached through the MMIO window, since it may lie outside the direct map.  A word an id says
- * what is live: the object's address, or the block's with its order in the low bits.  A chunk of 1024 events is a sample;
- * events behind the last whole chunk are not played.
+ * what is live: the object's address, or the block's with its order in the low bits.  A chunk of 1024 events
+ * is a sample; events behind the last whole chunk are not played.
  */
 #include <kernel/bench/trace.h>
 #include <kernel/bench/whole.h>
@@ -171,7 +171,8 @@ static void peak_sample(struct replay *replay)
         replay->used_peak = used;
 }
 
-/* One pass.  Stops at the first chunk in which memory is exhausted: a block that was not had cannot be given. */
+/* One pass.  Stops at the first chunk in which memory is exhausted: a block that was not had cannot be given.
+ */
 static enum outcome pass_play(struct bench *bench, struct replay *replay, const char *name,
                               u64 (*time)(struct replay *replay, u32 first))
 {
