@@ -5,12 +5,15 @@
  * Memory is cached in five places, emptied in this order, since each feeds the next:
  *
  *     magazines --> slabs --(empty ones)--> frames, by way of --> stacks of frames --> zones
- *     paging's spare tables -------------->                       stacks of pages  --> zones
- *     role tables that say nothing ------->                                            grown pages --> UNMAPPED
+ *     role tables that say nothing ------->                       stacks of pages  --> zones
+ *                                                                                      grown pages --> UNMAPPED
  *
  * Who may touch what: code empties its own caches and, keeping interrupts out, those of its CPU's interrupt handlers, and
  * asks the other CPUs to do the same (platform_synchronize); an interrupt handler only its own, since it may have come
  * in the middle of an operation on the others.  The same goes for what must wait for other CPUs (grown pages, limbo).
+ *
+ * Paging's spare tables are no cache: unmapping needs them when memory is exhausted.  mm_shrink has them filled up again; an
+ * allocation that is about to fail must not, as it may be the very one for a spare.
  *
  * Law: after everything allocated has been freed, mm_shrink brings mm_stat back to what it was at boot, byte for byte.
  *
@@ -56,7 +59,6 @@ static void reclaim_caches(void)
     if (own->context == MM_CONTEXT_CODE) {
         cpu_drain();
         platform_synchronize(cpu_drain);
-        paging_shrink();
     } else {
         context_drain(own);
     }
@@ -90,6 +92,7 @@ ul mm_shrink(void)
     ul before = mm_stat().free;
     ul after;
 
+    paging_shrink();
     reclaim_caches();
     zone_give_back_grown();
     after = mm_stat().free;

@@ -240,7 +240,8 @@ phys_t table_frame_alloc(unsigned level)
 
 void table_frame_free(phys_t table)
 {
-    role_frame_free(table, 0);
+    if (mm.frames_ready) /* frames taken early have no role yet, and never come back (ram.c) */
+        role_frame_free(table, 0);
 }
 
 bool table_frame_adopt(phys_t table, unsigned level, unsigned n_used)
