@@ -19,15 +19,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define N_LINES    64
-#define LINE_BYTES 256
-#define N_WINDOWS  4096
+#define N_LINES     64
+#define LINE_BYTES  256
+#define N_WINDOWS   4096
+#define BLANK_BYTES (4UL << 20)
 
 struct window {
     u64 start, bytes;
 };
 
 static int memory_file = -1;
+static int blank_file = -1; /* copies of the frame that is shown in holes */
 static struct window mapped[N_WINDOWS];
 static unsigned n_mapped;
 
@@ -50,29 +52,57 @@ static void die(const char *what)
     abort();
 }
 
-/* Maps part of the memory file at a fixed address, which no one else may use. */
-static void map_file(u64 start, u64 bytes, u64 at, int protection)
+/* Maps part of a file at a fixed address, which no one else may use. */
+static void map_file(int file, u64 start, u64 bytes, u64 at, int protection)
 {
-    int flags = MAP_SHARED | MAP_NORESERVE | MAP_FIXED;
+    struct window *last = n_mapped > 0 ? &mapped[n_mapped - 1] : NULL;
 
+    if (mmap((void *)start, bytes, protection, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, file, (off_t)at) ==
+        MAP_FAILED)
+        die("cannot map a window");
+    if (last != NULL && last->start + last->bytes == start) {
+        last->bytes += bytes;
+        return;
+    }
     if (n_mapped == N_WINDOWS)
         die("too many windows");
-    if (mmap((void *)start, bytes, protection, flags, memory_file, (off_t)at) == MAP_FAILED)
-        die("cannot map a window");
     mapped[n_mapped++] = (struct window){start, bytes};
+}
+
+static int open_memory(const char *name, u64 bytes)
+{
+    int file = memfd_create(name, 0);
+
+    if (file < 0 || ftruncate(file, (off_t)bytes) != 0)
+        die("no memory file");
+    return file;
+}
+
+/*
+ * Shows one frame again and again, read-only, wherever a hole is.  A process can have some ten thousand
+ * mappings, and a hole of 16 TiB wants a quarter of a million: so what is mapped is a file full of copies,
+ * each address at a place of its own in it, and neighbours become one mapping.
+ */
+static void map_blank(u64 start, u64 bytes, u64 at)
+{
+    if (blank_file < 0) {
+        blank_file = open_memory("holes", BLANK_BYTES);
+        for (u64 copy = 0; copy < BLANK_BYTES; copy += FRAME_BYTES)
+            if (pwrite(blank_file, phys_pointer(phys(at)), FRAME_BYTES, (off_t)copy) != (ssize_t)FRAME_BYTES)
+                die("cannot fill a hole");
+    }
+    map_file(blank_file, start, bytes, start % BLANK_BYTES, PROT_READ);
 }
 
 void host_memory_start(void)
 {
     host_memory_stop();
-    memory_file = memfd_create("physical memory", 0);
-    if (memory_file < 0 || ftruncate(memory_file, (off_t)MM_RAM_LIMIT) != 0)
-        die("no memory file");
+    memory_file = open_memory("physical memory", MM_RAM_LIMIT);
 }
 
 void host_memory_add(u64 start, u64 bytes)
 {
-    map_file(PAGE_OFFSET + start, bytes, start, PROT_READ | PROT_WRITE);
+    map_file(memory_file, PAGE_OFFSET + start, bytes, start, PROT_READ | PROT_WRITE);
 }
 
 void host_memory_stop(void)
@@ -83,14 +113,20 @@ void host_memory_stop(void)
     }
     if (memory_file >= 0)
         close(memory_file);
-    memory_file = -1;
+    if (blank_file >= 0)
+        close(blank_file);
+    memory_file = blank_file = -1;
 }
 
 /* Windows in the upper half cannot be shown in a process: they exist in the tables alone. */
 void platform_window(u64 window, phys_t at, u64 bytes, bool writable)
 {
-    if (window < MM_KERNEL_HALF)
-        map_file(window, bytes, at.addr, writable ? PROT_READ | PROT_WRITE : PROT_READ);
+    if (window >= MM_KERNEL_HALF)
+        return;
+    if (writable)
+        map_file(memory_file, window, bytes, at.addr, PROT_READ | PROT_WRITE);
+    else
+        map_blank(window, bytes, at.addr);
 }
 
 void host_cpu_select(unsigned context)
