@@ -40,6 +40,8 @@ static const char *start_configuration(const struct mm_boot *boot)
     mm.features = boot->features;
     mm.n_reserved = boot->n_reserved;
     memcpy(mm.reserved, boot->reserved, boot->n_reserved * sizeof mm.reserved[0]);
+    for (u32 i = 0; i < mm.n_reserved; i++) /* there, so that rounding up to a frame does not wrap to 0 */
+        mm.reserved[i].end = min_u64(mm.reserved[i].end, MEMORY_MAP_END);
     mm.n_segments = boot->n_segments;
     memcpy(mm.segments, boot->segments, boot->n_segments * sizeof mm.segments[0]);
     if (ram_bytes_total() == 0)
