@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Starting mm on what firmware reports: the maps of tests/maps, those of ../shared/maps where they are, and
+ * made-up ones with overlaps and nonsense.  It comes up sound with exactly the usable memory, or says why
+ * not.
+ */
+#include <cmocka_all.h>
+#include <map_machine.h>
+#include <map_text.h>
+#include <paging_tools.h>
+
+#include <lib/bits.h>
+#include <lib/string.h>
+#include <mm/inspect.h>
+
+#include <dirent.h>
+#include <stdlib.h>
+
+#define SMALL_BYTES   MIB(96) /* so small that all of it is taken and given back */
+#define N_RANDOM_MAPS 300
+#define RANDOM_SEED   0x5eed5eed5eed5eedUL
+
+static int stop_machine(void **state)
+{
+    (void)state;
+    machine_stop();
+    return 0;
+}
+
+static const struct machine_options all_options[] = {
+    {0},
+    {.no_gigabyte_pages = true, .dma_bytes = MIB(9)},
+    {.direct_map_bytes = ~0UL},
+    {.mem_bytes = MIB(48)},
+};
+
+/* Whether there must be enough to start with: 16 MiB above the first two and below 2 GiB are, unless a
+ * machine is large. */
+static bool is_large_enough(const struct memory_map *given, u64 mem_bytes)
+{
+    struct memory_map map = *given;
+    struct memory_range run;
+    u64 bytes = 0;
+
+    memory_map_limit(&map, mem_bytes);
+    for (u64 from = MIB(2); memory_map_next_usable(&map, from, &run) && run.start < GIB(2); from = run.end)
+        bytes += min_u64(run.end, GIB(2)) - run.start;
+    return bytes >= MIB(16);
+}
+
+/* Starts a machine with this map; `name` is for messages.  Returns whether it came up. */
+static bool try_map(const char *name, const struct memory_map *map, const struct machine_options *options)
+{
+    const char *wrong = map_machine_start(map, options);
+
+    if (wrong != NULL) {
+        if (is_large_enough(map, options->mem_bytes))
+            fail_msg("%s: %s", name, wrong);
+        return false;
+    }
+    assert_started();
+    if (mm_stat().total <= SMALL_BYTES)
+        assert_all_can_be_taken();
+    assert_int_equal(mm_misuse_count(), 0);
+    return true;
+}
+
+static bool try_file(const char *path)
+{
+    char error[MAP_TEXT_ERROR_BYTES];
+    FILE *file = fopen(path, "r");
+    struct map_text text;
+    bool started = false;
+
+    if (file == NULL || !map_text_read(&text, file, path, error))
+        fail_msg("%s", file == NULL ? path : error);
+    for (unsigned i = 0; i < ARRAY_LENGTH(all_options); i++)
+        started |= try_map(path, &text.map, &all_options[i]);
+    map_text_free(&text);
+    fclose(file);
+    return started;
+}
+
+/* All maps of a folder; how many of them started. */
+static unsigned try_folder(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+    unsigned n_started = 0;
+    char path[512];
+
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        size_t length = strlen(entry->d_name);
+
+        if (length < 4 || strcmp(entry->d_name + length - 4, ".map") != 0)
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+        n_started += try_file(path);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    return n_started;
+}
+
+static void our_maps_start(void **state)
+{
+    (void)state;
+    assert_true(try_folder("tests/maps") >= 9); /* one has no usable memory, one almost none */
+}
+
+static void maps_of_the_field_start_where_they_are(void **state)
+{
+    (void)state;
+    if (try_folder("../shared/maps/field") == 0)
+        skip();
+}
+
+static u64 random_address(u64 *random, u64 limit)
+{
+    u64 at = random_below(random, limit);
+
+    return random_below(random, 3) == 0 ? at : align_down(at, random_below(random, 2) ? MIB(2) : KIB(4));
+}
+
+/* Up to 40 entries of all types within 192 MiB, some of them senseless, over mostly usable memory. */
+static u64 random_map(u64 *random, struct memory_map_entry *entries)
+{
+    static const u32 types[] = {1, 1, 1, 1, 2, 3, 4, 5, 7, 77};
+    u64 n_entries = 1 + random_below(random, 40);
+
+    entries[0] = (struct memory_map_entry){0, MIB(64) + random_address(random, MIB(64)), MEMORY_USABLE};
+    for (u64 i = 1; i < n_entries; i++) {
+        u64 length = random_address(random, random_below(random, 2) ? MIB(16) : KIB(64));
+
+        entries[i] = (struct memory_map_entry){random_address(random, MIB(192)), length,
+                                               types[random_below(random, 10)]};
+        if (random_below(random, 20) == 0)
+            entries[i].length = ~0UL - random_below(random, 2) * entries[i].base;
+        if (entries[i].type == MEMORY_USABLE && entries[i].length > MIB(64))
+            entries[i].type = MEMORY_ACPI_NVS + 1000;
+        if (entries[i].length > MIB(64))
+            entries[i].base += MIB(128);
+    }
+    return n_entries;
+}
+
+static void made_up_maps_start(void **state)
+{
+    static struct memory_map_entry entries[64];
+    u64 random = RANDOM_SEED;
+    unsigned n_started = 0;
+    char name[32];
+
+    (void)state;
+    for (unsigned i = 0; i < N_RANDOM_MAPS; i++) {
+        struct memory_map map = {.entries = entries, .stride_bytes = sizeof(entries[0])};
+        const struct machine_options options = {
+            .old_cpu = random_below(&random, 2),
+            .mem_bytes = random_below(&random, 4) == 0 ? random_below(&random, MIB(128)) : 0,
+            .dma_bytes = random_below(&random, 4) == 0 ? random_below(&random, MIB(40)) : 0,
+            .direct_map_bytes = random_below(&random, 4) == 0 ? MIB(32) + random_below(&random, MIB(99)) : 0,
+        };
+
+        snprintf(name, sizeof(name), "made-up map %u", i);
+        map.n_entries = random_map(&random, entries);
+        n_started += try_map(name, &map, &options);
+    }
+    assert_true(n_started > N_RANDOM_MAPS / 2);
+}
+
+/* What a map of thousands of entries costs is room for a copy of it. */
+static void a_map_of_thousands_of_entries_starts(void **state)
+{
+    static struct memory_map_entry entries[3000];
+    struct memory_map map = {.entries = entries, .n_entries = 3000, .stride_bytes = sizeof(entries[0])};
+
+    (void)state;
+    entries[0] = (struct memory_map_entry){0, MIB(64), MEMORY_USABLE};
+    for (u64 i = 1; i < 3000; i++)
+        entries[i] =
+            (struct memory_map_entry){MIB(40) + i * KIB(8), KIB(4), i % 2 ? MEMORY_RESERVED : MEMORY_USABLE};
+    assert_true(try_map("3000 entries", &map, &all_options[0]));
+    assert_ptr_not_equal(mm_firmware_map()->entries, entries);
+    assert_int_equal(mm_firmware_map()->n_entries, 3000);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, stop_machine)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(our_maps_start),
+        TEST(maps_of_the_field_start_where_they_are),
+        TEST(made_up_maps_start),
+        TEST(a_map_of_thousands_of_entries_starts),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
