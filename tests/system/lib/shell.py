@@ -61,6 +61,15 @@ class Shell:
         except (pexpect.EOF, OSError):
             self._lose(f"{what}: the line was closed")
 
+    def comes(self, text, timeout):
+        """Whether the text comes within that time; if so, it and what came before it are taken off the line."""
+        try:
+            return self._spawn.expect_exact([text], timeout=timeout) == 0
+        except pexpect.TIMEOUT:
+            return False
+        except (pexpect.EOF, OSError):
+            return self._lose("the line was closed")
+
     @property
     def before(self):
         """What came before the text that the last expect() found."""
