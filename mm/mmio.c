@@ -16,11 +16,21 @@
  * framebuffer takes a handful of 2 MiB leaves.  RAM is mapped write-back whatever is asked, piece by piece: a
  * second name with another cache mode would corrupt it, and firmware tables may lie in RAM or beside it.
  *
- * Cost.  Linear in busy ranges, of which a kernel has a few dozen; then that of mapping.
+ *
+ * Why a list.  A tree would pay from some hundred ranges on.  Device memory is mapped once, by drivers, at
+ * the start; ACPI tables are mapped, read and unmapped one after the other, and reuse one hole near the
+ * front.  A terabyte of window is so much more than devices have that fragments do not matter, and first fit
+ * keeps tables few by keeping ranges together.
+ *
+ * Cost.  Linear in busy ranges, of which a kernel has a few dozen; then that of mapping.  A range takes 32
+ * bytes and its share of page tables; 4 KiB of address space for the guard.
  *
  * Invariants.
  *   I420  Busy ranges are in address order, do not overlap, lie in the window and are n_ranges in number.
  *   I421  All of a busy range but its last 4 KiB is mapped, and nothing else in the window.
+ *
+ * Limits.  A range is unmapped as it was mapped: whole, and by the pointer that was given out.  Two mappings
+ * of one device may have different cache modes, which is the drivers' affair.
  *
  * Locking.  mm.mmio.lock over the list; it comes before mm.paging.lock and kmalloc's locks.
  */
@@ -67,12 +77,13 @@ static struct mmio_range **find_hole(u64 at, u64 bytes, u64 alignment, u64 *star
         if (*start <= hole_end && bytes <= hole_end - *start)
             return link;
         if (*link == NULL)
-            return NULL;
+            return NULL; /* that was the hole behind the last range */
         from = (*link)->end;
         link = &(*link)->next;
     }
 }
 
+/* Uncached means strong UC, which no MTRR weakens. */
 static ul cache_flags(enum mmio_cache cache)
 {
     switch (cache) {
@@ -92,7 +103,7 @@ static u64 part_end(u64 at, u64 end, bool *is_ram)
 
     *is_ram = false;
     if (!ram_next(at, &run) || run.start >= end)
-        return end;
+        return end; /* the usual case: a device */
     *is_ram = run.start <= at;
     return *is_ram ? min_u64(run.end, end) : run.start;
 }
@@ -136,6 +147,7 @@ static void map_into(struct mmio_range *range, phys_t at, u64 bytes, enum mmio_c
     mm.mmio.n_ranges++;
 }
 
+/* The list's node is allocated first, outside the lock: so nothing has to be undone when that fails. */
 void *mmio_map(phys_t at, u64 bytes, enum mmio_cache cache)
 {
     struct mmio_range *range;
@@ -170,6 +182,7 @@ static struct mmio_range *take_range(const void *pointer)
     return range;
 }
 
+/* Leaves lie wholly inside the range, so nothing has to be split, and unmapping cannot fail. */
 bool mmio_unmap(const void *pointer)
 {
     struct mmio_range *range;
@@ -208,6 +221,7 @@ static bool is_empty(u64 start, u64 end)
     return start >= end || !paging_next_run(mm.paging.kernel_top, virt(start), virt(end), &run);
 }
 
+/* `from` is where the range before ended. */
 static bool check_range(const struct mmio_range *range, u64 from, struct mm_violation *out)
 {
     u64 guard = range->end - GUARD_BYTES;

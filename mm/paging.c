@@ -60,6 +60,7 @@ static bool range_frames(ul start, ul length, u64 *first, u64 *end)
     return true;
 }
 
+/* Is any byte of [start, end) RAM?  A run that ram_next cuts at `start` begins there. */
 static bool touches_ram(u64 start, u64 end)
 {
     struct memory_range run;
@@ -139,6 +140,10 @@ static phys_t top_for_range(phys_t top, u64 start, u64 end)
     return top_shares_range(top, start, end) ? mm.paging.kernel_top : PHYS_NONE;
 }
 
+/*
+ * Rules 7 to 9: the core, with the lock held around it.  Spares that an earlier unmap could not replace
+ * are made up for here, when memory has come back.
+ */
 static int map_locked(phys_t given, const struct paging_request *request)
 {
     ul saved = platform_lock(&mm.paging.lock);
@@ -151,6 +156,7 @@ static int map_locked(phys_t given, const struct paging_request *request)
     return result;
 }
 
+/* `flush` is of no use: entries only go from absent to present, and absent ones are never cached. */
 int mm_map_proc_page_table(ul proc_page_table_addr, bool is_phys, ul virt_addr_start, ul phys_addr_start,
                            ul length, ul flags, bool user, bool flush, bool use4k)
 {
@@ -207,6 +213,7 @@ static int unmap_as(const char *call, ul table, bool is_phys, ul start, ul lengt
     return result;
 }
 
+/* mm_unmap_addr, too, ends in one of the next two; the report names the call. */
 int mm_unmap_range(ul proc_page_table_addr, bool is_phys, ul virt_addr_start, ul length)
 {
     return unmap_as("mm_unmap_range", proc_page_table_addr, is_phys, virt_addr_start, length);
@@ -234,6 +241,7 @@ static bool own_frames(virt_t start, u64 bytes, u64 *first, u64 *end)
     return true;
 }
 
+/* Own mappings are global: they are the same in every address space. */
 int paging_map_own(virt_t start, phys_t at, u64 bytes, ul flags, bool use4k)
 {
     struct paging_request request;
@@ -245,6 +253,10 @@ int paging_map_own(virt_t start, phys_t at, u64 bytes, ul flags, bool use4k)
     return map_locked(mm.paging.kernel_top, &request);
 }
 
+/*
+ * The own tables are paging's: a frame that is no table in their place is found by paging_check, not
+ * reported here.
+ */
 int paging_unmap_own(virt_t start, u64 bytes)
 {
     u64 first, end;

@@ -18,7 +18,7 @@ struct paging_step {
 };
 
 struct paging_path {
-    unsigned n_steps;             /* 1 .. 4 */
+    unsigned n_steps;             /* 0 .. 4; 0: `at` is not canonical, or `top` is no table */
     struct paging_step step[4];
     bool mapped;
     bool bad_table;               /* stopped: an entry points to a frame that is no table */
@@ -51,7 +51,8 @@ MUST_USE int paging_map_own(virt_t start, phys_t at, u64 bytes, ul flags, bool u
 MUST_USE int paging_unmap_own(virt_t start, u64 bytes);
 
 /* Shows one frame of physical memory, RAM or not, at MM_PEEK until the next call; allocates nothing.
- * Returns a pointer to its first byte.  One user at a time (the shell). */
+ * Returns a pointer to its first byte; NULL for an address past the CPU's physical width.  One user at a
+ * time. */
 void *paging_peek(phys_t frame, bool writable);
 
 /* Called by mm_start, in this order. */
@@ -62,14 +63,15 @@ MUST_USE bool paging_adopt_tables(void);                       /* once roles exi
 void paging_direct_map_page(phys_t page);
 void paging_direct_unmap_page(phys_t page);
 
-/* Invariants of all tables reachable from the kernel's top level, for mm_check: 0 or the number of the broken one. */
+/* Invariants of all tables reachable from the kernel's top level, and of the MMIO window, for mm_check: true when all
+ * hold, else what is broken is filled in (paging_check.c numbers them). */
 struct mm_violation;
 bool paging_check(struct mm_violation *out);
 
 /* Table frames reachable from the kernel's top level. */
 u64 paging_count_tables(void);
 
-/* Gives back what the module caches. */
+/* Makes up for frames that the module could not keep in reserve when memory was exhausted.  It caches no others. */
 void paging_shrink(void);
 
 #endif

@@ -30,6 +30,11 @@
  * inside which nothing else is taken: the frame allocator grows while paging asks it for a table, with
  * mm.paging.lock held.
  *
+ * Order.  The tables are complete before they are loaded; until then boot's map shows the early frames.  From
+ * the load on, only what this file mapped can be reached: the stack, the image and the firmware's map must be
+ * in it or in RAM below direct_end.  The page array is mapped next, by its owner, and only when that stands
+ * can tables be marked.
+ *
  * Limits.  A read-only segment must not lie in UNMAPPED memory (growing would map it writable): images lie
  * low.
  */
@@ -37,6 +42,7 @@
 
 #define DIRECT_FLAGS (PAGE_XD | PAGE_GLOBAL)
 
+/* Where the direct map shows a physical address. */
 static u64 direct_linear(u64 at)
 {
     return entry_linear(virt(PAGE_OFFSET + at));
@@ -53,6 +59,10 @@ static bool share_slots(u64 start, u64 bytes)
     return paging_make_tables(linear, linear + bytes, ENTRY_TOP_LEVEL - 1);
 }
 
+/*
+ * The kernel half as mm/layout.h has it.  The two arrays and the stacks are one slot in the kernel, not in
+ * a process.
+ */
 static bool share_all_slots(void)
 {
     return share_slots(PAGE_OFFSET, mm.ram_end) &&
@@ -62,6 +72,7 @@ static bool share_all_slots(void)
            share_slots(MM_PEEK, FRAME_BYTES) && share_slots(MM_IMAGE_START, 0 - MM_IMAGE_START);
 }
 
+/* Maps with the ordinary core, before there is a lock to hold or anybody to hold it against. */
 static bool map_early(u64 start, u64 at, u64 bytes, ul flags, bool use4k)
 {
     struct paging_request request = {
@@ -75,6 +86,7 @@ static bool map_early(u64 start, u64 at, u64 bytes, ul flags, bool use4k)
     return paging_map(mm.paging.kernel_top, &request) == 0;
 }
 
+/* 4 KiB leaves throughout: segments begin and end anywhere, and guard pages may be cut out later. */
 static bool map_image(const struct mm_boot *boot)
 {
     for (u32 i = 0; i < boot->n_segments; i++) {
@@ -90,6 +102,7 @@ static bool map_image(const struct mm_boot *boot)
  */
 static u64 direct_part(const struct mm_boot *boot, u64 start, u64 end, ul *flags)
 {
+    /* The nearest border above `start` of any read-only segment; inside one, its own end. */
     *flags = DIRECT_FLAGS | PAGE_R_W;
     for (u32 i = 0; i < boot->n_segments; i++) {
         const struct mm_segment *segment = &boot->segments[i];
@@ -119,6 +132,7 @@ static bool map_direct(const struct mm_boot *boot, u64 start, u64 end)
     return true;
 }
 
+/* The direct map up to direct_end; beyond it only the directories that growing will use. */
 static bool map_all_direct(const struct mm_boot *boot)
 {
     struct memory_range run;
@@ -139,6 +153,7 @@ struct entry_search {
     struct paging_place found;
 };
 
+/* Goes down to the level asked for, and stops there, or where there is no way down. */
 static enum paging_go search_entries(struct paging_place *place, void *context)
 {
     struct entry_search *search = context;
@@ -174,6 +189,7 @@ static bool map_peek(void)
     return true;
 }
 
+/* What is taken here is never given back, so a failure needs no undoing: mm does not start. */
 const char *paging_start(const struct mm_boot *boot)
 {
     mm.paging.phys_limit = 1UL << mm.features.phys_bits;
@@ -181,12 +197,14 @@ const char *paging_start(const struct mm_boot *boot)
     mm.paging.kernel_top = table_frame_alloc(ENTRY_TOP_LEVEL);
     if (phys_is_none(mm.paging.kernel_top))
         return "no memory for page tables";
+    /* Slots first: everything else hangs below them. */
     if (!share_all_slots() || !map_image(boot) || !map_all_direct(boot) || !map_peek())
         return "no memory for page tables";
     platform_load_table(mm.paging.kernel_top);
     return NULL;
 }
 
+/* Counts what the map core could not count, because there was nowhere to keep it. */
 static bool adopt_table(phys_t table, unsigned level)
 {
     const u64 *entries = paging_entries(table);
@@ -197,6 +215,7 @@ static bool adopt_table(phys_t table, unsigned level)
     return table_frame_adopt(table, level, n_used);
 }
 
+/* A table is marked before it is visited.  Page tables have nothing below, so they are not visited. */
 static enum paging_go adopt_entries(struct paging_place *place, void *context)
 {
     (void)context;
@@ -212,6 +231,7 @@ static enum paging_go adopt_entries(struct paging_place *place, void *context)
     return PAGING_NEXT;
 }
 
+/* From here on tables are marked and counted as they come and go, and the spares and the store exist. */
 bool paging_adopt_tables(void)
 {
     static const struct paging_visitor visitor = {.entries = adopt_entries};
@@ -236,17 +256,20 @@ static void set_direct_entry(phys_t page, u64 entry, int change)
     platform_unlock(&mm.paging.direct_lock, saved);
 }
 
+/* An absent entry becomes present: nothing to flush. */
 void paging_direct_map_page(phys_t page)
 {
     set_direct_entry(page, page.addr | entry_leaf_bits(paging_usable_flags(DIRECT_FLAGS | PAGE_R_W), 2), 1);
 }
 
+/* After the flush no CPU reaches the page; only then does the caller hand it on. */
 void paging_direct_unmap_page(phys_t page)
 {
     set_direct_entry(page, 0, -1);
     platform_flush(virt(PAGE_OFFSET + page.addr), PAGE_BYTES);
 }
 
+/* What is no RAM is shown uncached: reading it ahead, or twice, might do something. */
 void *paging_peek(phys_t frame, bool writable)
 {
     struct memory_range run;

@@ -26,6 +26,15 @@
  * CPU ignores, in its first entry; a second visit takes the marks away.  The direct map is compared run by
  * run.
  *
+ * What a broken one means.  I401 and I403 lead to memory that is freed under a CPU's walk; I402 and I413 to
+ * tables that are freed too early, or never; I405 and I406 open the kernel to programs or to overruns; I407
+ * ends in a fault with the reserved bit set; I408 and I409 in a fault, or in writes to a device, where a
+ * frame was meant.  So entries are checked first, in the order in which they are met, and whoever breaks
+ * several is told the highest in the tables.
+ *
+ * What is not seen.  Tables of callers below other top levels, since nothing lists those; and what a TLB
+ * still holds.
+ *
  * Cost.  Linear in entries of tables: 512 entries about 8000 instructions; 10 for each 2 MiB of the direct
  * map.
  *
@@ -40,6 +49,7 @@
 
 #define DIRECT_END (PAGE_OFFSET + MM_RAM_LIMIT)
 
+/* All of the direct map's window, used or not. */
 static bool is_direct_address(u64 linear)
 {
     u64 at = entry_virt(linear).addr;
@@ -47,6 +57,7 @@ static bool is_direct_address(u64 linear)
     return at >= PAGE_OFFSET && at < DIRECT_END;
 }
 
+/* The callers' part of the kernel half: what is mapped there is theirs to answer for. */
 static bool is_special_address(u64 linear)
 {
     u64 at = entry_virt(linear).addr;
@@ -54,6 +65,7 @@ static bool is_special_address(u64 linear)
     return at >= MM_SPECIAL_START && at < MM_SPECIAL_END;
 }
 
+/* The used count as it should be. */
 static unsigned count_present(phys_t table)
 {
     const u64 *entries = paging_entries(table);
@@ -64,6 +76,7 @@ static unsigned count_present(phys_t table)
     return n;
 }
 
+/* Permanent tables, and the directories that wait for pages of UNMAPPED. */
 static bool may_be_empty(const struct paging_place *place)
 {
     bool shared = paging_slot_is_shared(place->at);
@@ -82,6 +95,7 @@ static bool check_table(const struct paging_place *place, struct mm_violation *o
     if (table_frame_level(table) != place->level - 1)
         return check_failed(out, 401, "an entry points to a frame that is no table of the next level", where,
                             place->level - 1, table_frame_level(table));
+    /* Marked before anything else is said of it, or the second visit would not find all marks. */
     if (*paging_entries(table) & ENTRY_MARK)
         return check_failed(out, 403, "a table is reached twice", where, 0, table.addr);
     *paging_entries(table) |= ENTRY_MARK;
@@ -96,6 +110,7 @@ static bool check_table(const struct paging_place *place, struct mm_violation *o
     return true;
 }
 
+/* Bits 12 and up of a large leaf are PAT and then zeros up to its size. */
 static bool check_leaf(const struct paging_place *place, struct mm_violation *out)
 {
     u64 leaf = *place->entry, where = entry_virt(place->at).addr, bytes = entry_bytes(place->level);
@@ -103,6 +118,7 @@ static bool check_leaf(const struct paging_place *place, struct mm_violation *ou
     bool shared = paging_slot_is_shared(place->at);
     bool executable = mm.features.no_execute && !(leaf & ENTRY_XD);
 
+    /* In this order: what the CPU refuses, what lets programs in, what lets mistakes through. */
     if ((leaf & ENTRY_ADDRESS & (bytes - 1) & ~pat) || (leaf & ENTRY_ADDRESS) >= mm.paging.phys_limit)
         return check_failed(out, 407, "a leaf's address is impossible", where, 0, leaf);
     if (shared && (leaf & ENTRY_US))
@@ -114,10 +130,12 @@ static bool check_leaf(const struct paging_place *place, struct mm_violation *ou
     return true;
 }
 
+/* Every entry of every table, absent ones too: a slot of the kernel half may be missing. */
 static enum paging_go check_entries(struct paging_place *place, void *context)
 {
     bool present = entry_is_present(*place->entry);
 
+    /* Slots of the user half may come and go, but for those that a process as platform shares there. */
     if (place->level == ENTRY_TOP_LEVEL) {
         bool kernel_half = place->at >= ENTRY_LINEAR_END / 2, shared = paging_slot_is_shared(place->at);
         if ((kernel_half && present != shared) || (shared && !present)) {
@@ -147,6 +165,7 @@ static enum paging_go unmark_entries(struct paging_place *place, void *context)
     return PAGING_NEXT;
 }
 
+/* What is kept for later must be as good as fresh from table_frame_alloc. */
 static bool check_clean_table(phys_t table, unsigned level, struct mm_violation *out)
 {
     const u64 *entries = paging_entries(table);
@@ -197,6 +216,7 @@ static bool check_direct_run(const struct paging_run *run, struct mm_violation *
     return true;
 }
 
+/* I409 is what finds a missing part: what is there has been found right, and is just as much. */
 static bool check_direct_map(struct mm_violation *out)
 {
     struct paging_run run;
@@ -225,7 +245,7 @@ static bool check_aliases(struct mm_violation *out)
          from = virt_add(run.start, run.bytes)) {
         virt_t at = virt(PAGE_OFFSET + run.phys.addr), alias_end = virt_add(at, run.bytes);
         if (run.flags & PAGE_R_W)
-            continue;
+            continue; /* data: its alias may be written, too */
         for (; paging_next_run(mm.paging.kernel_top, at, alias_end, &alias);
              at = virt_add(alias.start, alias.bytes)) {
             if (alias.flags & PAGE_R_W)
@@ -236,6 +256,7 @@ static bool check_aliases(struct mm_violation *out)
     return true;
 }
 
+/* Entries first: what comes later walks the tables and has to trust them. */
 static bool check_locked(struct mm_violation *out)
 {
     static const struct paging_visitor check = {.entries = check_entries},

@@ -19,6 +19,10 @@
  * Cost.  A walk about 150 instructions.  A run: linear in its leaves; holes cost an entry of the level at
  * which they are absent, so an empty slot of 512 GiB is one entry.
  *
+ * Limits.  What is not canonical is not mapped, and no run reaches over the hole between the halves.  `top`
+ * is believed if it is a frame of the direct map: any such frame can be read, though what it says may be
+ * nonsense.
+ *
  * Locking.  None.  If somebody changes the tables meanwhile, the answer may be a mix of before and after.
  */
 #include <mm/inspect.h>
@@ -29,6 +33,7 @@
 /* What an entry allows: bits R/W and U/S as they are, XD inverted, so that levels combine by AND. */
 #define ALLOW_BITS (ENTRY_RW | ENTRY_US | ENTRY_XD)
 
+/* The rights of one entry, of any level, in a form that combines by AND. */
 static u64 entry_allows(u64 entry)
 {
     return (entry ^ ENTRY_XD) & ALLOW_BITS;
@@ -54,6 +59,7 @@ struct walk {
     u64 allowed;
 };
 
+/* One step a level, also for the entry that ends the walk. */
 static enum paging_go walk_entries(struct paging_place *place, void *context)
 {
     struct walk *walk = context;
@@ -80,6 +86,7 @@ static enum paging_go walk_entries(struct paging_place *place, void *context)
     return PAGING_STOP;
 }
 
+/* A range of one byte: the visit meets one entry a level. */
 void paging_walk(phys_t top, virt_t at, struct paging_path *out)
 {
     static const struct paging_visitor visitor = {.entries = walk_entries};
@@ -111,6 +118,7 @@ static bool run_take(struct run_search *run, const struct paging_place *place)
     ul flags = effective_flags(leaf, place->level, run->allowed[place->level]);
 
     if (run->start == run->end) {
+        /* The first leaf: from where the range begins, which may be inside it. */
         run->start = place->at;
         run->phys = at;
         run->level = place->level;
@@ -123,6 +131,7 @@ static bool run_take(struct run_search *run, const struct paging_place *place)
     return true;
 }
 
+/* A hole ends a run that has begun, and is skipped otherwise.  What leads to no table counts as a hole. */
 static enum paging_go run_entries(struct paging_place *place, void *context)
 {
     struct run_search *run = context;
@@ -146,6 +155,7 @@ static u64 linear_of(u64 address)
     return entry_is_canonical(address) ? entry_linear(virt(address)) : HALF_END;
 }
 
+/* The visit stops by itself behind the run; what it returns says nothing. */
 bool paging_next_run(phys_t top, virt_t from, virt_t end, struct paging_run *out)
 {
     static const struct paging_visitor visitor = {.entries = run_entries};
@@ -168,6 +178,7 @@ bool paging_next_run(phys_t top, virt_t from, virt_t end, struct paging_run *out
     return true;
 }
 
+/* Page tables are counted from above and not visited. */
 static enum paging_go count_entries(struct paging_place *place, void *context)
 {
     u64 *n_tables = context;
@@ -184,6 +195,7 @@ static enum paging_go count_entries(struct paging_place *place, void *context)
     return PAGING_NEXT;
 }
 
+/* The top level itself is the 1. */
 u64 paging_count_tables(void)
 {
     static const struct paging_visitor visitor = {.entries = count_entries};

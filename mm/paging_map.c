@@ -53,6 +53,7 @@ struct map_job {
 
 #define WHOLE 0 /* the list, and the count, of page tables that are filled whole */
 
+/* Where there is no NX, bit 63 is reserved and would fault; where there is no PAT, PA4 is write-back. */
 ul paging_usable_flags(ul flags)
 {
     if (!mm.features.no_execute)
@@ -64,6 +65,7 @@ ul paging_usable_flags(ul flags)
     return flags | PAGE_PRESENT;
 }
 
+/* Two addresses lie alike to a leaf's size if they differ in no bit below it. */
 unsigned paging_largest_leaf(u64 start, u64 phys, bool use4k)
 {
     unsigned level = use4k ? 1 : (unsigned)mm.paging.largest_leaf_level;
@@ -116,6 +118,7 @@ static bool leaf_is_kept(const struct paging_place *place, const struct map_job 
            ((*place->entry ^ leaf_at(job, place->level, place->at)) & ENTRY_MEANING) == 0;
 }
 
+/* Pass 1.  Stops at the first thing that forbids the mapping. */
 static enum paging_go check_entries(struct paging_place *place, void *context)
 {
     struct map_job *job = context;
@@ -135,6 +138,7 @@ static enum paging_go check_entries(struct paging_place *place, void *context)
     return PAGING_NEXT;
 }
 
+/* The link lies in the table's first word, which pop_fresh clears again. */
 static void push_fresh(struct map_job *job, unsigned level, phys_t table)
 {
     *paging_entries(table) = job->fresh[level].addr;
@@ -154,6 +158,7 @@ static phys_t pop_fresh(struct map_job *job, unsigned level)
     return table;
 }
 
+/* Nobody has ever pointed to these tables, so they may go at once. */
 static void give_back_fresh(struct map_job *job)
 {
     for (unsigned list = 0; list < ENTRY_TOP_LEVEL; list++) {
@@ -223,6 +228,7 @@ static void write_leaves(struct paging_place *place, const struct map_job *job)
     place->at = from + (n << shift);
 }
 
+/* Pass 2.  Whatever is present was found right by pass 1: leaves are kept, tables entered. */
 static enum paging_go write_entries(struct paging_place *place, void *context)
 {
     struct map_job *job = context;
@@ -248,6 +254,7 @@ static enum paging_go write_entries(struct paging_place *place, void *context)
     return PAGING_DOWN;
 }
 
+/* Both passes begin at the lowest table around the range: tables of other ranges cost nothing. */
 int paging_map(phys_t top, const struct paging_request *request)
 {
     static const struct paging_visitor check = {.entries = check_entries};
@@ -285,6 +292,7 @@ static enum paging_go make_entries(struct paging_place *place, void *context)
     return PAGING_DOWN;
 }
 
+/* Tables made before a failure stay: this is for boot, where a failure ends the start. */
 bool paging_make_tables(u64 start, u64 end, unsigned level)
 {
     static const struct paging_visitor make = {.entries = make_entries};

@@ -57,6 +57,7 @@ static void mark_table(phys_t table, unsigned level)
     role_set(table, (enum role)level, &mm.no_object);
 }
 
+/* Stored tables are marked as of level 1, which is what is wanted most. */
 static phys_t store_pop(unsigned level)
 {
     phys_t table = mm.paging.stored[--mm.paging.n_stored];
@@ -66,6 +67,7 @@ static phys_t store_pop(unsigned level)
     return table;
 }
 
+/* Marking also takes the used count back to 0. */
 static void store_push(phys_t table, bool is_clear)
 {
     if (!is_clear)
@@ -84,6 +86,7 @@ static phys_t alloc_uncleared(unsigned level)
     return frame;
 }
 
+/* Before tables are marked there is no store, and all frames are early ones. */
 phys_t paging_table_take(unsigned level, u64 linear, bool clear)
 {
     bool counted = mm.paging.adopted && is_callers(linear);
@@ -98,6 +101,7 @@ phys_t paging_table_take(unsigned level, u64 linear, bool clear)
     return table;
 }
 
+/* Callers' tables fill the store before any goes back: that is I10. */
 void paging_table_give(phys_t table, u64 linear, bool is_clear)
 {
     if (is_callers(linear)) {
@@ -110,6 +114,7 @@ void paging_table_give(phys_t table, u64 linear, bool is_clear)
     table_frame_free(table);
 }
 
+/* A split made one more table of a caller, so the store may now be one over what it is due. */
 static void fill_spares_of(unsigned level)
 {
     struct paging_spares *spares = &mm.paging.spares[level - 1];
@@ -143,6 +148,7 @@ phys_t paging_take_spare(unsigned level, u64 linear)
     return spares->frame[--spares->n];
 }
 
+/* At boot, when no caller has a table yet. */
 bool paging_fill_store(void)
 {
     while (mm.paging.n_stored < store_due()) {

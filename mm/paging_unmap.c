@@ -64,6 +64,10 @@ static bool is_permanent(const struct paging_place *place)
     return place->level == ENTRY_TOP_LEVEL && paging_slot_is_shared(place->at);
 }
 
+/*
+ * Pass 1.  Page tables are not entered: there is nothing in them to check.  `largest` is no limit to need,
+ * since what a split leaves of a leaf is as large as can be.
+ */
 static enum paging_go check_entries(struct paging_place *place, void *context)
 {
     struct unmap_job *job = context;
@@ -111,6 +115,7 @@ static void free_left_table(struct paging_place *place, void *context)
     paging_table_give(entry_table(*place->entry), root->at, false);
 }
 
+/* Looks for tables only, and frees page tables from above. */
 static enum paging_go free_entries(struct paging_place *place, void *context)
 {
     if (paging_skip_leaves(place) > 0)
@@ -191,6 +196,7 @@ static bool clear_leaves(struct paging_place *place, struct unmap_job *job)
     return true;
 }
 
+/* Pass 2.  In this order: whole leaves, leaves to split, tables wholly inside, tables to enter. */
 static enum paging_go remove_entries(struct paging_place *place, void *context)
 {
     struct unmap_job *job = context;
@@ -237,6 +243,10 @@ static bool check_range(struct paging_place place, struct unmap_job *job)
     return false;
 }
 
+/*
+ * Begins at the lowest table that outlasts the call, so that whatever becomes empty is found on the way
+ * up.
+ */
 int paging_unmap(phys_t top, u64 start, u64 end, phys_t *bad_table)
 {
     static const struct paging_visitor remove = {.entries = remove_entries, .leave = remove_left_table};

@@ -26,6 +26,7 @@
  */
 #include <mm/paging_core.h>
 
+/* `place` is a copy: each level has its own. */
 bool paging_visit(struct paging_place place, const struct paging_visitor *visitor, void *context)
 {
     unsigned shift = entry_shift(place.level);
@@ -86,6 +87,7 @@ bool paging_visit_range(phys_t top, u64 start, u64 end, const struct paging_visi
     return paging_visit(place, visitor, context);
 }
 
+/* An entry that is only partly inside the range counts as an end, unless it is absent. */
 u64 paging_skip_leaves(struct paging_place *place)
 {
     unsigned shift = entry_shift(place->level);
@@ -100,6 +102,7 @@ u64 paging_skip_leaves(struct paging_place *place)
     return n;
 }
 
+/* The last of them may be partly outside the range; `at` stays inside. */
 u64 paging_skip_absent(struct paging_place *place)
 {
     unsigned shift = entry_shift(place->level);
