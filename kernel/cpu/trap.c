@@ -5,7 +5,8 @@
  *     vector >= 32             the line's handler (interrupt.c); int 0x80 in ring 3: user_catch
  *     exception in ring 3      the end of the user code: user_catch
  *     exception in a probe     the end of that access: probe_catch
- *     NMI, breakpoint, debug   a report in the log, and on
+ *     NMI                      the end of this CPU when another one panics; else a report in the log, and on
+ *     breakpoint, debug        a report in the log, and on
  *     any other exception      a bug of the kernel: panic with the registers
  *
  * Nesting.  The CPU loads the stack pointer of an IST stack afresh each time, so a second page fault inside
@@ -26,6 +27,7 @@
 #include <kernel/debug/panic.h>
 #include <kernel/debug/symbols.h>
 #include <kernel/debug/trap_report.h>
+#include <kernel/smp/smp.h>
 
 #define NOWHERE (1UL << 63) /* not canonical: a push there is a stack fault, and that a double fault */
 
@@ -47,7 +49,7 @@ static void note_nmi(struct cpu *cpu, const struct trap_frame *frame)
 {
     char place[80];
     if (!panic_keeps_this_cpu())
-        cpu_halt();
+        smp_stop_here(frame->rip);
     cpu->n_nmis++;
     symbol_text(frame->rip, place, sizeof place);
     klog("nmi: in %s, port 0x61 says 0x%02x", place, inb(PORT_SYSTEM_CONTROL_B));

@@ -10,7 +10,7 @@
  * too.
  *
  * The action runs on a stack of its own from its top, so it has room wherever the panic came from; what ran
- * before is abandoned, interrupt stacks included.
+ * before is abandoned, interrupt stacks included.  The other CPUs are stopped first (smp.h).
  */
 #include <kernel/acpi/power.h>
 #include <kernel/boot/options.h>
@@ -24,6 +24,7 @@
 #include <kernel/debug/panic.h>
 #include <kernel/debug/trap_report.h>
 #include <kernel/shell/shell.h>
+#include <kernel/smp/smp.h>
 #include <lib/printf.h>
 
 #define LEVEL_LAST_WORDS  6
@@ -95,6 +96,15 @@ static _Noreturn void act(void)
     shell_panic_run();
 }
 
+/* Which CPU this is, and what the others did, where there is more than one. */
+static void print_cpus(void)
+{
+    if (smp_n_cpus() == 1)
+        return;
+    print_line("on CPU %u", cpu_this()->number);
+    smp_report_others(print_line);
+}
+
 /* Leaves everything that ran behind and acts on the panic stack. */
 static _Noreturn void leave_and_act(void)
 {
@@ -117,7 +127,7 @@ static bool begin(void)
     u32 nobody = 0;
     __atomic_compare_exchange_n(&owner, &nobody, this_owner(), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     if (!panic_keeps_this_cpu())
-        cpu_halt();
+        smp_stop_here(0);
     u32 now = __atomic_add_fetch(&level, 1, __ATOMIC_RELAXED);
     if (now > LEVEL_LAST_WORDS)
         leave_and_act();
@@ -138,6 +148,7 @@ _Noreturn void panic(const char *format, ...)
     va_end(arguments);
     kprintf("\n");
     if (first && cpu_started) {
+        print_cpus();
         kprintf("backtrace:\n");
         backtrace_print_here(print_line);
     }
@@ -157,6 +168,7 @@ _Noreturn void panic_trap(const struct trap_frame *frame)
     cr2_write(address); /* in case a probe of the console changed it */
     kprintf("\npanic: ");
     trap_report_cause(frame, print_line);
+    print_cpus();
     trap_report_state(frame, print_line);
     if (frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT)
         fault_report_walk(address);

@@ -21,7 +21,7 @@ void panic_start(const struct options *options);
 
 /*
  * Where there are other CPUs: `stop` is called first of all in a panic and sends each of them an NMI, in
- * which they halt (panic_keeps_this_cpu).  It must not wait for them.
+ * which they halt (panic_keeps_this_cpu).  It must not wait for long.
  */
 void panic_set_stopper(void (*stop)(void));
 

@@ -33,9 +33,12 @@ void flush_tlb(void)
     cpu_flush_tlb();
 }
 
-void platform_lock_spin(const struct mm_lock *lock)
+/* In a panic one CPU is left, and what it has to wait for will never come: it breaks the lock. */
+void platform_lock_spin(struct mm_lock *lock)
 {
     while (__atomic_load_n(&lock->taken, __ATOMIC_RELAXED) != 0) {
+        if (panic_is_on() && panic_keeps_this_cpu())
+            __atomic_store_n(&lock->taken, 0, __ATOMIC_RELAXED);
         smp_serve();
         __builtin_ia32_pause();
     }

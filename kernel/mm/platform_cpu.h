@@ -15,7 +15,7 @@ static inline struct mm_cpu *platform_cpu(void)
 }
 
 /* Waits until the lock looks free, doing meanwhile what other CPUs wait for. */
-void platform_lock_spin(const struct mm_lock *lock);
+void platform_lock_spin(struct mm_lock *lock);
 
 /* Interrupts off, then the lock.  Returns the flags of before. */
 static inline ul platform_lock(struct mm_lock *lock)

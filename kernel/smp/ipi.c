@@ -13,7 +13,8 @@
  *      unlock
  *
  * Who waits with interrupts off (for one of mm's locks, or for answers) looks into the mailbox itself (smp_serve), so two
- * CPUs that wait for each other both get on.
+ * CPUs that wait for each other both get on.  Looking, doing and clearing happen with interrupts off: else the handler
+ * could answer in between, and the bit cleared afterwards would be that of the next request, which nobody has seen.
  *
  * MAIL_FLUSH is done wherever it is seen.  MAIL_SYNCHRONIZE depends on where this CPU is:
  *
@@ -27,9 +28,11 @@
  */
 #include <kernel/cpu/cpu.h>
 #include <kernel/cpu/registers.h>
+#include <kernel/smp/cpus.h>
 #include <kernel/smp/ipi.h>
 #include <kernel/smp/lapic.h>
 #include <kernel/smp/smp.h>
+#include <kernel/time/time.h>
 #include <mm/cpu.h>
 #include <mm/types.h>
 
@@ -48,7 +51,23 @@ static struct {
     void (*fn)(void);
 } synchronize;
 
-static u32 mailbox[SMP_N_CPUS];
+/* A cache line each: they are looked into while spinning. */
+static struct {
+    u32 bits;
+    u32 (*timer)(void); /* what its timer's interrupt calls, or NULL */
+} __attribute__((aligned(64))) mailbox[SMP_N_CPUS];
+
+static bool others_forgotten;
+
+static bool nobody_else(void)
+{
+    return smp_n_cpus() == 1 || __atomic_load_n(&others_forgotten, __ATOMIC_RELAXED);
+}
+
+void cpus_forget_others(void)
+{
+    __atomic_store_n(&others_forgotten, true, __ATOMIC_RELAXED);
+}
 
 static void flush_here(u64 start, u64 n_pages)
 {
@@ -68,7 +87,8 @@ static void answer(u32 *box, enum mail kind)
 /* Does what the mailbox asks for, as far as it can be done here. */
 static void serve(enum place place)
 {
-    u32 *box = &mailbox[cpu_this()->number];
+    u64 flags = interrupts_save();
+    u32 *box = &mailbox[cpu_this()->number].bits;
     u32 mail = __atomic_load_n(box, __ATOMIC_ACQUIRE);
 
     if (mail & MAIL_FLUSH) {
@@ -80,6 +100,7 @@ static void serve(enum place place)
             synchronize.fn();
         answer(box, MAIL_SYNCHRONIZE);
     }
+    interrupts_restore(flags);
 }
 
 void smp_serve(void)
@@ -87,15 +108,54 @@ void smp_serve(void)
     serve(AT_LOCK);
 }
 
-bool ipi_handle(u64 vector)
+static void handle_mail(void)
 {
     const struct mm_cpu *code = cpu_this()->mm_contexts[0];
 
-    if (vector != IPI_VECTOR)
-        return vector == IPI_VECTOR_SPURIOUS;
     serve(code->busy == 0 ? AT_DRAIN : AT_LOCK);
+}
+
+static void handle_timer(void)
+{
+    u32 (*fn)(void) = mailbox[cpu_this()->number].timer;
+    u32 counts = fn != NULL ? fn() : 0;
+
+    if (counts != 0)
+        lapic_timer_arm(IPI_VECTOR_TIMER, counts);
+}
+
+bool ipi_handle(u64 vector)
+{
+    if (vector == IPI_VECTOR)
+        handle_mail();
+    else if (vector == IPI_VECTOR_TIMER)
+        handle_timer();
+    else
+        return vector == IPI_VECTOR_SPURIOUS;
     lapic_acknowledge();
     return true;
+}
+
+bool smp_set_timer(u32 (*fn)(void))
+{
+    if (!lapic_is_there())
+        return false;
+    mailbox[cpu_this()->number].timer = fn;
+    lapic_timer_arm(IPI_VECTOR_TIMER, fn != NULL);
+    return true;
+}
+
+u32 smp_timer_counts_per_ms(void)
+{
+    u32 left;
+
+    if (!lapic_is_there())
+        return 0;
+    lapic_timer_arm(IPI_VECTOR_TIMER, ~0u);
+    time_wait_us(1000);
+    left = lapic_timer_left();
+    lapic_timer_arm(IPI_VECTOR_TIMER, 0);
+    return ~0u - left;
 }
 
 static bool try_take(u32 *lock)
@@ -121,8 +181,8 @@ static void interrupt_those_with(enum mail kind)
     u32 n = smp_n_cpus(), self = cpu_this()->number;
 
     for (u32 i = 0; i < n; i++)
-        if (i != self && (__atomic_load_n(&mailbox[i], __ATOMIC_RELAXED) & kind))
-            lapic_send((u8)smp_cpu(i)->apic_id, IPI_VECTOR);
+        if (i != self && (__atomic_load_n(&mailbox[i].bits, __ATOMIC_RELAXED) & kind))
+            lapic_send(smp_cpu(i)->apic_id, IPI_VECTOR);
 }
 
 static bool somebody_has(enum mail kind)
@@ -130,7 +190,7 @@ static bool somebody_has(enum mail kind)
     u32 n = smp_n_cpus(), self = cpu_this()->number;
 
     for (u32 i = 0; i < n; i++)
-        if (i != self && (__atomic_load_n(&mailbox[i], __ATOMIC_ACQUIRE) & kind))
+        if (i != self && (__atomic_load_n(&mailbox[i].bits, __ATOMIC_ACQUIRE) & kind))
             return true;
     return false;
 }
@@ -142,7 +202,7 @@ static void send_and_wait(enum mail kind, enum place place)
 
     for (u32 i = 0; i < n; i++)
         if (i != self)
-            __atomic_fetch_or(&mailbox[i], kind, __ATOMIC_RELEASE);
+            __atomic_fetch_or(&mailbox[i].bits, kind, __ATOMIC_RELEASE);
     interrupt_those_with(kind);
     for (u32 spins = 1; somebody_has(kind); spins++) {
         serve(place);
@@ -156,7 +216,7 @@ void smp_flush_others(u64 start, u64 n_pages)
 {
     u64 flags;
 
-    if (smp_n_cpus() == 1)
+    if (nobody_else())
         return;
     flags = interrupts_save();
     take(&flush.lock, AT_LOCK);
@@ -169,7 +229,7 @@ void smp_flush_others(u64 start, u64 n_pages)
 
 bool smp_synchronize(void (*fn)(void))
 {
-    if (smp_n_cpus() == 1)
+    if (nobody_else())
         return true;
     if (!(rflags_read() & RFLAGS_IF))
         return false;

@@ -8,13 +8,12 @@
 
 #include <lib/types.h>
 
-#define MADT_N_CPUS 255 /* APIC ids 0 .. 254: what an xAPIC can address */
+#define MADT_N_CPUS 256
 
 struct madt {
-    u64 lapic_phys;
-    u32 n_cpus;               /* enabled ones, in the order of the table */
-    u32 n_dropped;            /* with an id that does not fit, or too many */
-    u8 apic_id[MADT_N_CPUS];
+    u32 n_cpus;    /* enabled ones, each id once, in the order of the table */
+    u32 n_dropped; /* too many */
+    u32 apic_id[MADT_N_CPUS];
 };
 
 /* Reads a table whose checksum held.  False when it is too short to be one. */

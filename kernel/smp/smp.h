@@ -2,7 +2,8 @@
 /*
  * The other CPUs: finding and starting them, giving them work, and being heard by them at once.
  *
- * There are no threads.  A CPU that has no work sleeps in HLT; the boot CPU posts functions to it.
+ * There are no threads.  A CPU that has no work sleeps in HLT; the boot CPU posts functions to it.  What is posted must
+ * not touch the console, which belongs to the boot CPU: it speaks through klog.
  */
 #ifndef KERNEL_SMP_SMP_H
 #define KERNEL_SMP_SMP_H
@@ -28,7 +29,7 @@ bool smp_post(u32 number, void (*fn)(void *), void *argument);
 /* True while a CPU works on what was posted. */
 bool smp_is_busy(u32 number);
 
-/* Runs fn(number, argument) on all CPUs at once, this one included, and waits until all have returned. */
+/* Runs fn(number, argument) on all CPUs at once, this one (the boot CPU) included, and waits until all have returned. */
 void smp_run_on_all(void (*fn)(u32 number, void *argument), void *argument);
 
 /*
@@ -42,5 +43,20 @@ bool smp_synchronize(void (*fn)(void));
 
 /* For whoever spins: does what other CPUs wait for meanwhile. */
 void smp_serve(void);
+
+/*
+ * Makes fn run on this CPU in timer interrupts of its APIC; each call returns after how many counts of the timer
+ * the next is to come, 0 for none.  NULL stops it.  False where there is no APIC in use.
+ */
+bool smp_set_timer(u32 (*fn)(void));
+
+/* Counts of that timer in a millisecond, about; measures for 1 ms.  0 where there is no APIC in use. */
+u32 smp_timer_counts_per_ms(void);
+
+/* A panic on another CPU stops this one for good, at `rip`; 0: in a panic of its own. */
+_Noreturn void smp_stop_here(u64 rip);
+
+/* In a panic: what the other CPUs were about, a line for each that was about something. */
+void smp_report_others(void (*line)(const char *format, ...) __attribute__((format(printf, 1, 2))));
 
 #endif
