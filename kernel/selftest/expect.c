@@ -2,8 +2,8 @@
 /*
  * Expectations: noting what failed, watching mm's log lines, and the comparison around each test.
  *
- * The log is read with a cursor of its own.  test_watch moves it to the end; what an expectation reads after that
- * was written in between.
+ * The log is read with a cursor of its own.  test_watch moves it to the end; what an expectation reads after
+ * that was written in between.
  */
 #include <kernel/console/console.h>
 #include <kernel/debug/log.h>
@@ -126,7 +126,8 @@ bool test_expect_same_stat(struct test_place place, struct mm_stat_t before)
     for (unsigned i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         if (was[i] == is[i])
             continue;
-        test_fail(place, "mm_stat: %s was %lu, is %lu (%+ld)", fields[i], was[i], is[i], (s64)(is[i] - was[i]));
+        test_fail(place, "mm_stat: %s was %lu, is %lu (%+ld)", fields[i], was[i], is[i],
+                  (s64)(is[i] - was[i]));
         same = false;
     }
     return same;
@@ -170,8 +171,8 @@ static void expect_all_given_back(const struct test *test, struct mm_stat_t befo
     test_expect_same_stat(place, before);
     test_expect_equal(place, "reports of misuse", mm_misuse_count() - n_misuses, current.n_reports_expected);
     if (!mm_check(&v))
-        test_fail(place, "invariant I%u is broken: %s, at 0x%lx: expected 0x%lx, found 0x%lx", v.number, v.text,
-                  v.where, v.expected, v.found);
+        test_fail(place, "invariant I%u is broken: %s, at 0x%lx: expected 0x%lx, found 0x%lx", v.number,
+                  v.text, v.where, v.expected, v.found);
 }
 
 enum test_outcome test_run_watched(const struct test *test, const char **skipped)

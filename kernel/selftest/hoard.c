@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hoards.  On a machine of 64 GiB there are 16 million frames, so they are taken in the largest blocks that there
- * are: some thousand at most.  A block of frames begins with the address and the order of the next one, so
- * the list needs no memory; one frame a block is written to.
+ * Hoards.  On a machine of 64 GiB there are 16 million frames, so they are taken in the largest blocks that
+ * there are: some thousand at most.  A block of frames begins with the address and the order of the next one,
+ * so the list needs no memory; one frame a block is written to.
  */
 #include <kernel/selftest/hoard.h>
 #include <mm/frame.h>

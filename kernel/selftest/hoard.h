@@ -24,8 +24,8 @@ bool hoard_release_frame(struct hoard *hoard);
 void hoard_free(struct hoard *hoard);
 
 /*
- * Objects of one class until kmalloc fails, each beginning with the address of the next.  When memory is exhausted, a
- * slab that somebody's object lies in may still have room for others.
+ * Objects of one class until kmalloc fails, each beginning with the address of the next.  When memory is
+ * exhausted, a slab that somebody's object lies in may still have room for others.
  */
 void *objects_take_all(ul bytes);
 void objects_free(void *first);

@@ -4,8 +4,9 @@
 #define KERNEL_SELFTEST_SELFTEST_H
 
 /*
- * Runs the suite of that name, or all of them for NULL, and prints KTAP.  Returns the number of tests that failed, or
- * -1 when there is no such suite.  Ctrl-C ends it after the test under way; what was not run counts as failed.
+ * Runs the suite of that name, or all of them for NULL, and prints KTAP.  Returns the number of tests that
+ * failed, or -1 when there is no such suite.  Ctrl-C ends it after the test under way; what was not run
+ * counts as failed.
  */
 int selftest_run(const char *name);
 

@@ -7,7 +7,8 @@
 
 _Static_assert(__builtin_types_compatible_p(__typeof__(phys_2_virt(0)), ul *), "phys_2_virt gives a pointer");
 _Static_assert(__builtin_types_compatible_p(__typeof__(virt_2_phys(0)), ul), "virt_2_phys gives a number");
-_Static_assert(__builtin_types_compatible_p(__typeof__(((struct Page *)0)->zone), struct Zone *), "Page.zone");
+_Static_assert(__builtin_types_compatible_p(__typeof__(((struct Page *)0)->zone), struct Zone *),
+               "Page.zone");
 _Static_assert(__builtin_types_compatible_p(gfp_t, unsigned int), "gfp_t");
 _Static_assert(__builtin_types_compatible_p(__typeof__(kfree(NULL)), ul), "kfree gives a number");
 

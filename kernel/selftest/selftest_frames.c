@@ -113,7 +113,7 @@ static void wrong_frees_are_reported_and_change_nothing(void)
     void *memory = kmalloc(4096, 0);
 
     if (EXPECT(!phys_is_none(block))) {
-        expect_free_refused(phys_add(block, PAGE_4K_SIZE), 1, "never allocated"); /* not aligned to its order */
+        expect_free_refused(phys_add(block, PAGE_4K_SIZE), 1, "never allocated"); /* not aligned so */
         expect_free_refused(phys_add(block, 8), 0, "never allocated");            /* no frame */
         EXPECT_EQUAL(frame_free(block, 2), 0);
         expect_free_refused(block, 2, "a free frame");
@@ -215,4 +215,5 @@ static const struct test tests[] = {
     TEST_END,
 };
 
-const struct test_suite selftest_frames = {"frames", "the frame allocator: blocks of every order, all and back", tests};
+const struct test_suite selftest_frames = {"frames",
+                                           "the frame allocator: blocks of every order, all and back", tests};

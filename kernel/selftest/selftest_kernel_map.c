@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's own mappings, as they are now: nothing writable and executable, RAM where it belongs, nothing at
- * 0, guard pages around stacks.
+ * The kernel's own mappings, as they are now: nothing writable and executable, RAM where it belongs, nothing
+ * at 0, guard pages around stacks.
  */
 #include <kernel/cpu/cpu.h>
 #include <kernel/cpu/features.h>
@@ -60,7 +60,8 @@ static void nothing_of_the_kernel_is_the_users(void)
 static void expect_flags_of_segment(const char *start, const char *end, ul flags)
 {
     for (ul at = (ul)start; at < (ul)end; at += PAGE_4K_SIZE)
-        if (!EXPECT_EQUAL(mapped_flags(at) & (PAGE_R_W | PAGE_XD | PAGE_U_S), flags_usable(flags) & ~PAGE_PRESENT))
+        if (!EXPECT_EQUAL(mapped_flags(at) & (PAGE_R_W | PAGE_XD | PAGE_U_S),
+                          flags_usable(flags) & ~PAGE_PRESENT))
             return;
 }
 
@@ -115,7 +116,8 @@ static void expect_direct(const struct paging_run *run)
     if (run->start.addr - PAGE_OFFSET != run->phys.addr)
         test_fail(TEST_HERE, "0x%lx is mapped to 0x%lx", run->start.addr, run->phys.addr);
     if (!mm_is_direct(run->phys) || !mm_is_direct(phys_add(run->phys, run->bytes - 1)))
-        test_fail(TEST_HERE, "0x%lx, 0x%lx bytes, is not memory of DMA or NORMAL", run->phys.addr, run->bytes);
+        test_fail(TEST_HERE, "0x%lx, 0x%lx bytes, is not memory of DMA or NORMAL", run->phys.addr,
+                  run->bytes);
     EXPECT_EQUAL(run->flags & PAGE_XD, flags_usable(PAGE_XD) & PAGE_XD);
 }
 
@@ -174,7 +176,8 @@ static void every_stack_lies_between_guard_pages(void)
     const struct cpu *cpu = cpu_this();
 
     EXPECT(cpu->stack.top != 0);
-    EXPECT((u64)__builtin_frame_address(0) >= cpu->stack.low && (u64)__builtin_frame_address(0) < cpu->stack.top);
+    EXPECT((u64)__builtin_frame_address(0) >= cpu->stack.low &&
+           (u64)__builtin_frame_address(0) < cpu->stack.top);
     expect_guarded(cpu->stack);
     for (unsigned i = 1; i < IST_COUNT; i++)
         expect_guarded(cpu->ist[i]);
@@ -234,5 +237,5 @@ static const struct test tests[] = {
     TEST_END,
 };
 
-const struct test_suite selftest_kernel_map = {"kernel", "the kernel's own mappings: W^X, direct map, guard pages",
-                                               tests};
+const struct test_suite selftest_kernel_map = {
+    "kernel", "the kernel's own mappings: W^X, direct map, guard pages", tests};

@@ -11,10 +11,10 @@
 #include <lib/string.h>
 #include <mm/inspect.h>
 
-#define N_OBJECTS    1000
-#define CLASS_BYTES(class) (32UL << (class))
-#define MAX_BYTES    CLASS_BYTES(MM_N_CLASSES - 1)
-#define FILLED_BYTES 4096 /* objects up to this size are filled throughout */
+#define N_OBJECTS          1000
+#define CLASS_BYTES(number) (32UL << (number))
+#define MAX_BYTES          CLASS_BYTES(MM_N_CLASSES - 1)
+#define FILLED_BYTES       4096 /* objects up to this size are filled throughout */
 
 static u8 *objects[N_OBJECTS];
 
@@ -43,13 +43,13 @@ static bool is_tagged(const u8 *object, u64 bytes, u64 number)
     return true;
 }
 
-/* A thousand objects, or as many as are half of what is available and 128 MiB: an emulator is slow at memory that
- * is touched for the first time. */
-static unsigned n_for_class(unsigned class)
+/* A thousand objects, or as many as are half of what is available and 128 MiB: an emulator is slow at memory
+ * that is touched for the first time. */
+static unsigned n_for_class(unsigned number)
 {
     u64 bytes = min_u64(mm_stat().available / 2, 128UL << 20);
 
-    return (unsigned)min_u64(N_OBJECTS, bytes / CLASS_BYTES(class));
+    return (unsigned)min_u64(N_OBJECTS, bytes / CLASS_BYTES(number));
 }
 
 static void free_objects(unsigned n)
@@ -58,10 +58,10 @@ static void free_objects(unsigned n)
         EXPECT_EQUAL(kfree(objects[i]), 0);
 }
 
-static void try_class(unsigned class)
+static void try_class(unsigned number)
 {
-    u64 bytes = CLASS_BYTES(class);
-    unsigned n = n_for_class(class);
+    u64 bytes = CLASS_BYTES(number);
+    unsigned n = n_for_class(number);
 
     EXPECT(n > 0);
     for (unsigned i = 0; i < n; i++) {
@@ -80,8 +80,8 @@ static void try_class(unsigned class)
 
 static void a_thousand_objects_of_each_class_are_aligned_distinct_and_keep_their_content(void)
 {
-    for (unsigned class = 0; class < MM_N_CLASSES; class++)
-        try_class(class);
+    for (unsigned number = 0; number < MM_N_CLASSES; number++)
+        try_class(number);
 }
 
 static void expect_class_of(ul size, u64 class_bytes)
@@ -100,12 +100,12 @@ static void expect_class_of(ul size, u64 class_bytes)
 
 static void each_size_gets_the_smallest_class_that_holds_it(void)
 {
-    for (unsigned class = 0; class < MM_N_CLASSES; class++) {
-        u64 bytes = CLASS_BYTES(class);
+    for (unsigned number = 0; number < MM_N_CLASSES; number++) {
+        u64 bytes = CLASS_BYTES(number);
 
         expect_class_of(bytes, bytes);
         expect_class_of(bytes - 1, bytes);
-        if (class > 0)
+        if (number > 0)
             expect_class_of(bytes / 2 + 1, bytes);
     }
     expect_class_of(80, 128);
@@ -168,8 +168,8 @@ static void leave_dirt(u64 bytes)
 
 static void the_whole_object_is_cleared_not_just_the_bytes_asked_for(void)
 {
-    for (unsigned class = 0; class < MM_N_CLASSES; class++) {
-        u64 bytes = CLASS_BYTES(class);
+    for (unsigned number = 0; number < MM_N_CLASSES; number++) {
+        u64 bytes = CLASS_BYTES(number);
         u8 *object;
 
         leave_dirt(bytes);
@@ -211,9 +211,9 @@ static void freed_memory_leaves_its_class(void)
 {
     struct mm_stat_t before = mm_stat();
 
-    for (unsigned class = 0; class < 8; class++) {
+    for (unsigned number = 0; number < 8; number++) {
         for (unsigned i = 0; i < 250; i++)
-            objects[i] = kmalloc(CLASS_BYTES(class), 0);
+            objects[i] = kmalloc(CLASS_BYTES(number), 0);
         free_objects(250);
         mm_shrink();
         EXPECT_SAME_STAT(before);

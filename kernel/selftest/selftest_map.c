@@ -133,8 +133,8 @@ static void ragged_edges_take_4_kib_leaves_and_the_rest_large_ones(void)
     EXPECT_MAP(.virt = start, .phys = at, .bytes = MIB(4) + 2 * PAGE_4K_SIZE, .flags = DEVICE_FLAGS);
     EXPECT_MAPPED(.virt = start, .phys = at, .bytes = PAGE_4K_SIZE, .flags = DEVICE_FLAGS,
                   .leaf_bytes = PAGE_4K_SIZE);
-    EXPECT_MAPPED(.virt = start + PAGE_4K_SIZE, .phys = device + MIB(2), .bytes = MIB(4), .flags = DEVICE_FLAGS,
-                  .leaf_bytes = MIB(2));
+    EXPECT_MAPPED(.virt = start + PAGE_4K_SIZE, .phys = device + MIB(2), .bytes = MIB(4),
+                  .flags = DEVICE_FLAGS, .leaf_bytes = MIB(2));
     EXPECT_MAPPED(.virt = start + PAGE_4K_SIZE + MIB(4), .phys = device + MIB(6), .bytes = PAGE_4K_SIZE,
                   .flags = DEVICE_FLAGS, .leaf_bytes = PAGE_4K_SIZE);
     EXPECT_UNMAPPED(start + MIB(4) + 2 * PAGE_4K_SIZE, MIB(2));
@@ -148,7 +148,8 @@ static void page_ps_in_the_flags_never_becomes_pat(void)
 
     if (!find_device())
         return;
-    EXPECT_MAP(.virt = SPECIAL_BORDER, .phys = device, .bytes = PAGE_4K_SIZE, .flags = DEVICE_FLAGS, .use4k = true);
+    EXPECT_MAP(.virt = SPECIAL_BORDER, .phys = device, .bytes = PAGE_4K_SIZE, .flags = DEVICE_FLAGS,
+               .use4k = true);
     paging_walk(current_top(), virt(SPECIAL_BORDER), &path);
     if (EXPECT(path.mapped) && EXPECT_EQUAL(path.n_steps, 4))
         EXPECT_EQUAL(path.step[3].entry & PAGE_PS, 0);
@@ -195,7 +196,8 @@ static void an_overlap_with_something_else_is_refused_as_a_whole(void)
         return;
     EXPECT_MAP(.virt = end - PAGE_4K_SIZE, .phys = device, .bytes = PAGE_4K_SIZE, .flags = DEVICE_FLAGS);
     EXPECT_REFUSED(.virt = LOWER_BORDER, .phys = device, .bytes = MIB(4), .flags = DEVICE_FLAGS);
-    EXPECT_REFUSED(.virt = LOWER_BORDER, .phys = device, .bytes = MIB(4), .flags = DEVICE_FLAGS, .use4k = true);
+    EXPECT_REFUSED(.virt = LOWER_BORDER, .phys = device, .bytes = MIB(4), .flags = DEVICE_FLAGS,
+                   .use4k = true);
     EXPECT_REFUSED(.virt = end - 1, .phys = device + MIB(2), .bytes = 1, .flags = DEVICE_FLAGS);
     EXPECT_UNMAP(end - PAGE_4K_SIZE, PAGE_4K_SIZE);
     EXPECT_MAP(.virt = LOWER_BORDER, .phys = device, .bytes = MIB(4), .flags = DEVICE_FLAGS);
@@ -204,8 +206,8 @@ static void an_overlap_with_something_else_is_refused_as_a_whole(void)
 
 static void other_permissions_or_cache_mode_are_something_else(void)
 {
-    const ul at = LOWER_BORDER, others[] = {PAGE_PWT | PAGE_PCD, PAGE_R_W | PAGE_PCD, PAGE_R_W,
-                                            DEVICE_FLAGS | PAGE_U_S};
+    const ul at = LOWER_BORDER,
+             others[] = {PAGE_PWT | PAGE_PCD, PAGE_R_W | PAGE_PCD, PAGE_R_W, DEVICE_FLAGS | PAGE_U_S};
 
     if (!find_device())
         return;
@@ -299,4 +301,5 @@ static const struct test tests[] = {
     TEST_END,
 };
 
-const struct test_suite selftest_map = {"map", "mapping: every byte, across all borders, in the leaves that fit", tests};
+const struct test_suite selftest_map = {
+    "map", "mapping: every byte, across all borders, in the leaves that fit", tests};

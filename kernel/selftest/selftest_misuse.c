@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Misuse: every kind of wrong free and wrong unmap is refused, reported in exactly one line that says what the
- * address is, counted, and without any effect.
+ * Misuse: every kind of wrong free and wrong unmap is refused, reported in exactly one line that says what
+ * the address is, counted, and without any effect.
  */
 #include <kernel/selftest/suites.h>
 #include <kernel/selftest/tables.h>
@@ -237,7 +237,8 @@ static void expect_bad_unmap(ul table, bool is_phys, ul at, ul bytes, ul reporte
 
 static void unmap_where_callers_have_no_business(void)
 {
-    const ul places[] = {0, PAGE_OFFSET, MM_MMIO_START, MM_PAGE_ARRAY, MM_STACKS_START, MM_IMAGE_START, 1UL << 62};
+    const ul places[] = {0,        PAGE_OFFSET, MM_MMIO_START, MM_PAGE_ARRAY, MM_STACKS_START, MM_IMAGE_START,
+                         1UL << 62};
     ul top = current_top().addr;
 
     for (unsigned i = 0; i < ARRAY_LENGTH(places); i++)
@@ -298,4 +299,5 @@ static const struct test tests[] = {
     TEST_END,
 };
 
-const struct test_suite selftest_misuse = {"misuse", "wrong frees and unmaps: one report each, and no effect", tests};
+const struct test_suite selftest_misuse = {"misuse", "wrong frees and unmaps: one report each, and no effect",
+                                           tests};

@@ -2,8 +2,8 @@
 /*
  * alloc_pages and free_pages.
  *
- * How many pages a zone has differs from machine to machine: 16 MiB of RAM leave two in UNMAPPED.  What must be
- * possible is therefore found by looking at each page first.
+ * How many pages a zone has differs from machine to machine: 16 MiB of RAM leave two in UNMAPPED.  What must
+ * be possible is therefore found by looking at each page first.
  */
 #include <kernel/cpu/probe.h>
 #include <kernel/selftest/hoard.h>
@@ -102,7 +102,8 @@ static void each_zone_gives_1_2_and_63_pages_where_there_is_room(void)
 
 static void more_pages_than_a_zone_has_are_refused(void)
 {
-    for (unsigned zone = 0; zone < MM_N_ZONES; zone += 2) { /* NORMAL may have more by growing and borrowing */
+    for (unsigned zone = 0; zone < MM_N_ZONES;
+         zone += 2) { /* NORMAL may have more by growing and borrowing */
         struct mm_zone_info info;
         int too_many;
 
@@ -229,7 +230,8 @@ static void expect_same_zones(const struct mm_zone_info *before)
     }
 }
 
-/* Takes all of DMA or UNMAPPED: these never borrow, so it is exactly their own pages, and the others keep theirs. */
+/* Takes all of DMA or UNMAPPED: these never borrow, so it is exactly their own pages, and the others keep
+ * theirs. */
 static void try_until_empty(unsigned zone)
 {
     static struct mm_zone_info before[MM_N_ZONES];
@@ -307,7 +309,8 @@ static void normal_leaves_a_quarter_of_dma(void)
     mm_zone_info(0, &before);
     page_hoard_fill(&hoard, ZONE_NORMAL);
     mm_zone_info(0, &after);
-    EXPECT(after.free_bytes >= min_u64(align_down(before.managed_bytes / 4, PAGE_4K_SIZE), before.free_bytes));
+    EXPECT(after.free_bytes >=
+           min_u64(align_down(before.managed_bytes / 4, PAGE_4K_SIZE), before.free_bytes));
     if (before.n_whole_free_pages >= 4) /* else there may be no page to lend */
         EXPECT(after.free_bytes < before.free_bytes);
     page_hoard_free(&hoard);
@@ -342,5 +345,5 @@ static const struct test tests[] = {
     TEST_END,
 };
 
-const struct test_suite selftest_pages = {"pages", "alloc_pages and free_pages in each zone, until empty and back",
-                                          tests};
+const struct test_suite selftest_pages = {
+    "pages", "alloc_pages and free_pages in each zone, until empty and back", tests};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How drivers and processes call the API: eight patterns that must work as they stand, with the addresses and flags
- * that their authors wrote.
+ * How drivers and processes call the API: eight patterns that must work as they stand, with the addresses and
+ * flags that their authors wrote.
  */
 #include <kernel/cpu/features.h>
 #include <kernel/cpu/probe.h>
@@ -38,7 +38,8 @@ static void lapic_registers_are_mapped_from_the_value_of_their_msr(void)
 
     if (!is_vacant(LAPIC_VIRT, PAGE_2M_SIZE))
         return;
-    EXPECT_EQUAL(mm_map_phys_addr(LAPIC_VIRT, msr, PAGE_2M_SIZE, PAGE_KERNEL_PAGE | PAGE_PWT | PAGE_PCD, false), 0);
+    EXPECT_EQUAL(
+        mm_map_phys_addr(LAPIC_VIRT, msr, PAGE_2M_SIZE, PAGE_KERNEL_PAGE | PAGE_PWT | PAGE_PCD, false), 0);
     paging_walk(current_top(), virt(LAPIC_VIRT + 0x30), &path);
     EXPECT(path.mapped);
     EXPECT_EQUAL(path.phys.addr, 0xfee00030);
@@ -60,7 +61,8 @@ static void a_framebuffer_gets_exactly_its_size_rounded_up_to_4_kib(void)
 
     if (!is_vacant(FRAMEBUFFER_VIRT, PAGE_2M_ALIGN(bytes)))
         return;
-    EXPECT_EQUAL(mm_map_phys_addr(FRAMEBUFFER_VIRT, device, bytes, PAGE_KERNEL_PAGE | PAGE_PWT | PAGE_PCD, false), 0);
+    EXPECT_EQUAL(
+        mm_map_phys_addr(FRAMEBUFFER_VIRT, device, bytes, PAGE_KERNEL_PAGE | PAGE_PWT | PAGE_PCD, false), 0);
     EXPECT_MAPPED(.virt = FRAMEBUFFER_VIRT, .phys = device, .bytes = MIB(4), .flags = DEVICE_FLAGS,
                   .leaf_bytes = PAGE_2M_SIZE);
     EXPECT_MAPPED(.virt = FRAMEBUFFER_VIRT + MIB(4), .phys = device + MIB(4), .bytes = mapped - MIB(4),
@@ -84,8 +86,8 @@ static void one_of_four_xhci_controllers_goes_and_its_neighbours_stay(void)
     EXPECT_UNMAPPED(XHCI_VIRT + 2 * XHCI_BYTES, XHCI_BYTES);
     for (ul n = 0; n < 4; n++)
         if (n != 2)
-            EXPECT_MAPPED(.virt = XHCI_VIRT + n * XHCI_BYTES, .phys = device + n * MIB(16), .bytes = XHCI_BYTES,
-                          .flags = DEVICE_FLAGS, .leaf_bytes = PAGE_4K_SIZE);
+            EXPECT_MAPPED(.virt = XHCI_VIRT + n * XHCI_BYTES, .phys = device + n * MIB(16),
+                          .bytes = XHCI_BYTES, .flags = DEVICE_FLAGS, .leaf_bytes = PAGE_4K_SIZE);
     for (ul n = 0; n < 4; n++)
         mm_unmap_addr(XHCI_VIRT + n * XHCI_BYTES, XHCI_BYTES);
     EXPECT_UNMAPPED(XHCI_VIRT, 4 * XHCI_BYTES);
@@ -153,8 +155,9 @@ static ul *make_top(void)
 
 static void a_process_runs_in_an_address_space_of_its_own(void)
 {
-    static const u8 program[] = {0x48, 0x8d, 0x04, 0x3f, 0x50, 0x58, 0xcd, 0x80}; /* lea rax, [rdi + rdi]; push rax;
-                                                                                     pop rax; int 0x80 */
+    static const u8 program[] = {0x48, 0x8d, 0x04, 0x3f, 0x50,
+                                 0x58, 0xcd, 0x80}; /* lea rax, [rdi + rdi]; push rax;
+                                                       pop rax; int 0x80 */
     struct mm_stat_t before = mm_stat();
     struct Page *page = alloc_pages(ZONE_NORMAL, 1, 0);
     ul *pgd = make_top(), kernel = (ul)get_CR3();
@@ -189,8 +192,8 @@ static void brk_shrinks_by_unmapping_the_end(void)
 
     if (!EXPECT(memory != NULL) || top == NULL)
         return;
-    EXPECT_EQUAL(mm_map_proc_page_table(pgd, true, BRK_VIRT, virt_2_phys(memory), len, PAGE_USER_4K_PAGE, true, true,
-                                        true),
+    EXPECT_EQUAL(mm_map_proc_page_table(pgd, true, BRK_VIRT, virt_2_phys(memory), len, PAGE_USER_4K_PAGE,
+                                        true, true, true),
                  0);
     mm_unmap_proc_table((ul)phys_2_virt(pgd), false, end, len - kept);
     EXPECT_MAPPED_IN(phys(pgd), .virt = BRK_VIRT, .phys = virt_2_phys(memory), .bytes = kept,
@@ -209,7 +212,8 @@ static void an_ahci_table_of_1_mib_is_one_piece(void)
     if (!EXPECT(table != NULL))
         return;
     EXPECT(is_aligned((ul)table, 1048576));
-    EXPECT_MAPPED(.virt = (ul)table, .phys = virt_2_phys(table), .bytes = 1048576, .flags = PAGE_R_W | PAGE_XD);
+    EXPECT_MAPPED(.virt = (ul)table, .phys = virt_2_phys(table), .bytes = 1048576,
+                  .flags = PAGE_R_W | PAGE_XD);
     memset(table, 0x5a, 1048576);
     EXPECT_EQUAL(table[1048575], 0x5a);
     EXPECT_EQUAL(kfree(table), 0);
@@ -227,4 +231,5 @@ static const struct test tests[] = {
     TEST_END,
 };
 
-const struct test_suite selftest_patterns = {"patterns", "how drivers and processes call the API, eight times", tests};
+const struct test_suite selftest_patterns = {"patterns",
+                                             "how drivers and processes call the API, eight times", tests};

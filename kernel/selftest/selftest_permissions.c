@@ -128,7 +128,8 @@ static void the_direct_map_is_not_executable(void)
     EXPECT_EQUAL(kfree(frame), 0);
 }
 
-/* The lower half without PAGE_U_S is the kernel's; with it, the kernel may not execute there if SMEP says so. */
+/* The lower half without PAGE_U_S is the kernel's; with it, the kernel may not execute there if SMEP says so.
+ */
 static void the_lower_half_is_for_the_user_only_where_it_was_asked_for(void)
 {
     const struct {
@@ -188,7 +189,8 @@ static void smap_keeps_the_kernel_from_user_pages(void)
     frame_done(LOWER_BORDER);
 }
 
-/* Every cache mode in leaves of both sizes, as paging_walk reads it back, and the PAT bit where it belongs. */
+/* Every cache mode in leaves of both sizes, as paging_walk reads it back, and the PAT bit where it belongs.
+ */
 static void cache_modes_are_what_was_asked_for(void)
 {
     const ul modes[] = {0, PAGE_PWT, PAGE_PCD, PAGE_PWT | PAGE_PCD, PAGE_WC};
@@ -244,4 +246,5 @@ static const struct test tests[] = {
     TEST_END,
 };
 
-const struct test_suite selftest_permissions = {"permissions", "read-only, no-execute, user, cache modes", tests};
+const struct test_suite selftest_permissions = {"permissions", "read-only, no-execute, user, cache modes",
+                                                tests};

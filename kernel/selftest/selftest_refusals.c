@@ -39,7 +39,8 @@ static void ranges_that_are_none_are_refused(void)
     if (!find_device())
         return;
     for (unsigned i = 0; i < ARRAY_LENGTH(ranges); i++)
-        EXPECT_REFUSED(.virt = ranges[i].virt, .phys = device, .bytes = ranges[i].bytes, .flags = DEVICE_FLAGS);
+        EXPECT_REFUSED(.virt = ranges[i].virt, .phys = device, .bytes = ranges[i].bytes,
+                       .flags = DEVICE_FLAGS);
 }
 
 static void virtual_page_0_is_refused(void)
@@ -54,8 +55,9 @@ static void virtual_page_0_is_refused(void)
 
 static void the_kernels_own_half_is_refused(void)
 {
-    const ul places[] = {PAGE_OFFSET,   PAGE_OFFSET + GIB(1024), MM_SPECIAL_END,  MM_MMIO_START, MM_PAGE_ARRAY,
-                         MM_HELD_ARRAY, MM_STACKS_START,         MM_IMAGE_START, ~0UL & PAGE_4K_MASK};
+    const ul places[] = {PAGE_OFFSET,     PAGE_OFFSET + GIB(1024), MM_SPECIAL_END,
+                         MM_MMIO_START,   MM_PAGE_ARRAY,           MM_HELD_ARRAY,
+                         MM_STACKS_START, MM_IMAGE_START,          ~0UL & PAGE_4K_MASK};
 
     if (!find_device())
         return;
@@ -71,7 +73,8 @@ static void user_access_in_the_kernel_half_is_refused(void)
 {
     if (!find_device())
         return;
-    EXPECT_REFUSED(.virt = SPECIAL_BORDER, .phys = device, .bytes = PAGE_4K_SIZE, .flags = DEVICE_FLAGS | PAGE_U_S);
+    EXPECT_REFUSED(.virt = SPECIAL_BORDER, .phys = device, .bytes = PAGE_4K_SIZE,
+                   .flags = DEVICE_FLAGS | PAGE_U_S);
     EXPECT_REFUSED(.virt = SPECIAL_BORDER, .phys = device, .bytes = PAGE_4K_SIZE, .flags = DEVICE_FLAGS,
                    .user = true);
 }
@@ -83,7 +86,8 @@ static void write_combining_with_another_cache_mode_is_refused(void)
     if (!find_device())
         return;
     for (unsigned i = 0; i < ARRAY_LENGTH(modes); i++)
-        EXPECT_REFUSED(.virt = SPECIAL_BORDER, .phys = device, .bytes = PAGE_4K_SIZE, .flags = PAGE_R_W | modes[i]);
+        EXPECT_REFUSED(.virt = SPECIAL_BORDER, .phys = device, .bytes = PAGE_4K_SIZE,
+                       .flags = PAGE_R_W | modes[i]);
 }
 
 static void physical_addresses_past_the_cpus_width_are_refused(void)
@@ -134,7 +138,8 @@ static void a_range_that_touches_ram_at_one_end_counts_as_ram(void)
 {
     ul end = mm_ram_end();
 
-    EXPECT_REFUSED(.virt = LOWER_BORDER, .phys = end - PAGE_4K_SIZE, .bytes = 2 * PAGE_4K_SIZE, .flags = DEVICE_FLAGS);
+    EXPECT_REFUSED(.virt = LOWER_BORDER, .phys = end - PAGE_4K_SIZE, .bytes = 2 * PAGE_4K_SIZE,
+                   .flags = DEVICE_FLAGS);
     EXPECT_REFUSED(.virt = LOWER_BORDER, .phys = end - MIB(1), .bytes = MIB(2), .flags = PAGE_R_W | PAGE_WC);
 }
 
@@ -171,7 +176,8 @@ static void what_is_no_top_level_is_refused(void)
     EXPECT_EQUAL(kfree(object), 0);
 }
 
-/* The table that slot 0xffffa000.. of the kernel's top level points to: a table, but none of the top level. */
+/* The table that slot 0xffffa000.. of the kernel's top level points to: a table, but none of the top level.
+ */
 static void a_table_of_a_lower_level_is_no_top_level(void)
 {
     struct paging_path path;
@@ -187,8 +193,8 @@ static void a_table_of_a_lower_level_is_no_top_level(void)
 static void an_entry_that_leads_to_no_table_is_refused(void)
 {
     ul *top = kzalloc(4096, 0), *fake = kzalloc(4096, 0);
-    struct map_call call = {.table = virt_2_phys(top), .virt = PAGE_4K_SIZE, .bytes = PAGE_4K_SIZE,
-                            .flags = DEVICE_FLAGS};
+    struct map_call call = {
+        .table = virt_2_phys(top), .virt = PAGE_4K_SIZE, .bytes = PAGE_4K_SIZE, .flags = DEVICE_FLAGS};
 
     if (find_device() && EXPECT(top != NULL) && EXPECT(fake != NULL)) {
         call.phys = device;
@@ -234,4 +240,5 @@ static const struct test tests[] = {
     TEST_END,
 };
 
-const struct test_suite selftest_refusals = {"refusals", "mapping calls that are refused change nothing", tests};
+const struct test_suite selftest_refusals = {"refusals", "mapping calls that are refused change nothing",
+                                             tests};

@@ -80,7 +80,8 @@ static void a_frame_is_used_until_it_is_freed(void)
 static void shared_pages_are_counted_while_they_are_allocated(void)
 {
     struct mm_stat_t before = mm_stat();
-    struct Page *shared = alloc_pages(ZONE_NORMAL, 1, PAGE_SHARED), *other = alloc_pages(ZONE_NORMAL, 1, PAGE_KERNEL);
+    struct Page *shared = alloc_pages(ZONE_NORMAL, 1, PAGE_SHARED),
+                *other = alloc_pages(ZONE_NORMAL, 1, PAGE_KERNEL);
 
     if (EXPECT(shared != NULL) && EXPECT(other != NULL)) {
         EXPECT_EQUAL(mm_stat().shared - before.shared, PAGE_2M_SIZE);

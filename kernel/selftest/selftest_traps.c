@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Exceptions: each is delivered with what the CPU says about it, ends what it should, and leaves nothing behind. */
+/* Exceptions: each is delivered with what the CPU says about it, ends what it should, and leaves nothing
+ * behind. */
 #include <kernel/cpu/cpu.h>
 #include <kernel/cpu/features.h>
 #include <kernel/cpu/probe.h>
@@ -218,4 +219,5 @@ static const struct test tests[] = {
     TEST_END,
 };
 
-const struct test_suite selftest_traps = {"traps", "exceptions: what is told about them, and going on", tests};
+const struct test_suite selftest_traps = {"traps", "exceptions: what is told about them, and going on",
+                                          tests};

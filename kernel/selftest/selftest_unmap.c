@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Unmapping: exactly the range, large leaves split, holes skipped, every table given back, nothing reachable. */
+/* Unmapping: exactly the range, large leaves split, holes skipped, every table given back, nothing reachable.
+ */
 #include <kernel/cpu/features.h>
 #include <kernel/cpu/probe.h>
 #include <kernel/selftest/suites.h>
@@ -30,7 +31,8 @@ static void try_middle(ul start, ul whole_bytes, ul from, ul bytes)
     EXPECT_UNMAP(hole, bytes);
     EXPECT_UNMAPPED(hole, bytes);
     EXPECT_MAPPED(.virt = start, .phys = device, .bytes = from, .flags = DEVICE_FLAGS);
-    EXPECT_MAPPED(.virt = start + rest, .phys = device + rest, .bytes = whole_bytes - rest, .flags = DEVICE_FLAGS);
+    EXPECT_MAPPED(.virt = start + rest, .phys = device + rest, .bytes = whole_bytes - rest,
+                  .flags = DEVICE_FLAGS);
     EXPECT_UNMAP(start, whole_bytes);
     EXPECT_UNMAPPED(start, whole_bytes);
 }
@@ -89,9 +91,10 @@ static void split_leaves_keep_permissions_and_cache_mode(void)
     for (unsigned i = 0; i < ARRAY_LENGTH(modes); i++) {
         EXPECT_MAP(.virt = LOWER_BORDER, .phys = device, .bytes = GIB(1), .flags = modes[i]);
         EXPECT_UNMAP(LOWER_BORDER + MIB(2) + PAGE_4K_SIZE, PAGE_4K_SIZE);
-        EXPECT_MAPPED(.virt = LOWER_BORDER, .phys = device, .bytes = MIB(2) + PAGE_4K_SIZE, .flags = modes[i]);
-        EXPECT_MAPPED(.virt = LOWER_BORDER + MIB(4), .phys = device + MIB(4), .bytes = MIB(1020), .flags = modes[i],
-                      .leaf_bytes = MIB(2));
+        EXPECT_MAPPED(.virt = LOWER_BORDER, .phys = device, .bytes = MIB(2) + PAGE_4K_SIZE,
+                      .flags = modes[i]);
+        EXPECT_MAPPED(.virt = LOWER_BORDER + MIB(4), .phys = device + MIB(4), .bytes = MIB(1020),
+                      .flags = modes[i], .leaf_bytes = MIB(2));
         EXPECT_UNMAP(LOWER_BORDER, GIB(1));
     }
 }
@@ -102,7 +105,8 @@ static void holes_are_skipped(void)
         return;
     EXPECT_UNMAP(LOWER_BORDER, MIB(2)); /* nothing but a hole */
     for (ul i = 0; i < 5; i++)
-        EXPECT_MAP(.virt = LOWER_BORDER + i * MIB(3), .phys = device, .bytes = PAGE_4K_SIZE, .flags = DEVICE_FLAGS);
+        EXPECT_MAP(.virt = LOWER_BORDER + i * MIB(3), .phys = device, .bytes = PAGE_4K_SIZE,
+                   .flags = DEVICE_FLAGS);
     EXPECT_UNMAP(LOWER_BORDER, MIB(16));
     EXPECT_UNMAPPED(LOWER_BORDER, MIB(16));
 }
@@ -113,7 +117,8 @@ static void the_whole_of_what_callers_may_use_can_be_unmapped_at_once(void)
         return;
     EXPECT_MAP(.virt = MM_USER_START, .phys = device, .bytes = PAGE_4K_SIZE, .flags = DEVICE_FLAGS);
     EXPECT_MAP(.virt = LOWER_BORDER, .phys = device, .bytes = MIB(2), .flags = DEVICE_FLAGS);
-    EXPECT_MAP(.virt = MM_USER_END - PAGE_4K_SIZE, .phys = device, .bytes = PAGE_4K_SIZE, .flags = DEVICE_FLAGS);
+    EXPECT_MAP(.virt = MM_USER_END - PAGE_4K_SIZE, .phys = device, .bytes = PAGE_4K_SIZE,
+               .flags = DEVICE_FLAGS);
     EXPECT_UNMAP(MM_USER_START, MM_USER_END - MM_USER_START);
     EXPECT_UNMAPPED(MM_USER_START, MM_USER_END - MM_USER_START - PAGE_4K_SIZE);
     EXPECT_MAP(.virt = SPECIAL_BORDER, .phys = device, .bytes = MIB(2), .flags = DEVICE_FLAGS, .use4k = true);
@@ -130,8 +135,8 @@ static void every_table_is_given_back(void)
     if (!find_device(MIB(8)))
         return;
     for (ul i = 0; i < 4; i++)
-        EXPECT_MAP(.virt = LOWER_BORDER + i * FAR_APART, .phys = device, .bytes = MIB(8), .flags = DEVICE_FLAGS,
-                   .use4k = true);
+        EXPECT_MAP(.virt = LOWER_BORDER + i * FAR_APART, .phys = device, .bytes = MIB(8),
+                   .flags = DEVICE_FLAGS, .use4k = true);
     EXPECT_EQUAL(paging_count_tables(), n_tables + 4 * 6); /* each: a PDPT, a PD, four PTs */
     EXPECT(mm_stat().used > before.used);
     for (ul i = 0; i < 4; i++)
@@ -197,11 +202,13 @@ static void a_place_that_is_mapped_anew_shows_the_new_frame(void)
     if (EXPECT(first != NULL) && EXPECT(second != NULL)) {
         *first = 1;
         *second = 2;
-        EXPECT_MAP(.virt = SPECIAL_BORDER, .phys = virt_2_phys(first), .bytes = 4096, .flags = PAGE_KERNEL_PAGE);
+        EXPECT_MAP(.virt = SPECIAL_BORDER, .phys = virt_2_phys(first), .bytes = 4096,
+                   .flags = PAGE_KERNEL_PAGE);
         EXPECT(probe_read(SPECIAL_BORDER, &value, 8));
         EXPECT_EQUAL(value, 1);
         EXPECT_UNMAP(SPECIAL_BORDER, 4096);
-        EXPECT_MAP(.virt = SPECIAL_BORDER, .phys = virt_2_phys(second), .bytes = 4096, .flags = PAGE_KERNEL_PAGE);
+        EXPECT_MAP(.virt = SPECIAL_BORDER, .phys = virt_2_phys(second), .bytes = 4096,
+                   .flags = PAGE_KERNEL_PAGE);
         EXPECT(probe_read(SPECIAL_BORDER, &value, 8));
         EXPECT_EQUAL(value, 2);
         EXPECT_UNMAP(SPECIAL_BORDER, 4096);
@@ -251,4 +258,5 @@ static const struct test tests[] = {
     TEST_END,
 };
 
-const struct test_suite selftest_unmap = {"unmap", "unmapping: exactly the range, and no table stays behind", tests};
+const struct test_suite selftest_unmap = {"unmap", "unmapping: exactly the range, and no table stays behind",
+                                          tests};

@@ -21,21 +21,22 @@
 #define FAULT_USER        4
 #define FAULT_INSTRUCTION 16
 
-static const u8 add_one[] = {0x48, 0x8d, 0x47, 0x01, INT_0X80};     /* lea rax, [rdi + 1] */
-static const u8 use_stack[] = {0x57, 0x58, INT_0X80};               /* push rdi; pop rax */
-static const u8 read_flags[] = {0x9c, 0x58, INT_0X80};              /* pushfq; pop rax */
-static const u8 read_there[] = {0x48, 0x8b, 0x07, INT_0X80};        /* mov rax, [rdi] */
-static const u8 write_there[] = {0x48, 0x89, 0x3f, INT_0X80};       /* mov [rdi], rdi */
-static const u8 jump_there[] = {0xff, 0xe7};                        /* jmp rdi */
-static const u8 invalid[] = {0x0f, 0x0b};                           /* ud2 */
-static const u8 divide[] = {0x31, 0xd2, 0x31, 0xc9, 0xf7, 0xf1};    /* xor edx, edx; xor ecx, ecx; div ecx */
-static const u8 store_gdt[] = {0x0f, 0x01, 0x07, INT_0X80};         /* sgdt [rdi] */
+static const u8 add_one[] = {0x48, 0x8d, 0x47, 0x01, INT_0X80};  /* lea rax, [rdi + 1] */
+static const u8 use_stack[] = {0x57, 0x58, INT_0X80};            /* push rdi; pop rax */
+static const u8 read_flags[] = {0x9c, 0x58, INT_0X80};           /* pushfq; pop rax */
+static const u8 read_there[] = {0x48, 0x8b, 0x07, INT_0X80};     /* mov rax, [rdi] */
+static const u8 write_there[] = {0x48, 0x89, 0x3f, INT_0X80};    /* mov [rdi], rdi */
+static const u8 jump_there[] = {0xff, 0xe7};                     /* jmp rdi */
+static const u8 invalid[] = {0x0f, 0x0b};                        /* ud2 */
+static const u8 divide[] = {0x31, 0xd2, 0x31, 0xc9, 0xf7, 0xf1}; /* xor edx, edx; xor ecx, ecx; div ecx */
+static const u8 store_gdt[] = {0x0f, 0x01, 0x07, INT_0X80};      /* sgdt [rdi] */
 static const u8 count_down[] = {0x48, 0xff, 0xcf, 0x75, 0xfb, INT_0X80}; /* 1: dec rdi; jnz 1b */
 
 /* or rax with rbx, rcx, rdx, rsi, rbp, r8 .. r15 */
-static const u8 any_register[] = {0x48, 0x09, 0xd8, 0x48, 0x09, 0xc8, 0x48, 0x09, 0xd0, 0x48, 0x09, 0xf0, 0x48, 0x09,
-                                  0xe8, 0x4c, 0x09, 0xc0, 0x4c, 0x09, 0xc8, 0x4c, 0x09, 0xd0, 0x4c, 0x09, 0xd8, 0x4c,
-                                  0x09, 0xe0, 0x4c, 0x09, 0xe8, 0x4c, 0x09, 0xf0, 0x4c, 0x09, 0xf8, INT_0X80};
+static const u8 any_register[] = {0x48, 0x09, 0xd8, 0x48, 0x09, 0xc8, 0x48, 0x09, 0xd0, 0x48,
+                                  0x09, 0xf0, 0x48, 0x09, 0xe8, 0x4c, 0x09, 0xc0, 0x4c, 0x09,
+                                  0xc8, 0x4c, 0x09, 0xd0, 0x4c, 0x09, 0xd8, 0x4c, 0x09, 0xe0,
+                                  0x4c, 0x09, 0xe8, 0x4c, 0x09, 0xf0, 0x4c, 0x09, 0xf8, INT_0X80};
 
 static struct space space;
 
@@ -143,7 +144,8 @@ static void other_faults_end_the_code_too(void)
 static void kernel_memory_is_out_of_reach(void)
 {
     u64 *object = kmalloc(64, 0);
-    const ul places[] = {(ul)object, MM_IMAGE_START + 0x100000, (ul)&space, MM_PAGE_ARRAY, (ul)phys_2_virt(get_CR3())};
+    const ul places[] = {(ul)object, MM_IMAGE_START + 0x100000, (ul)&space, MM_PAGE_ARRAY,
+                         (ul)phys_2_virt(get_CR3())};
 
     if (EXPECT(object != NULL) && space_make(&space)) {
         *object = 99;
@@ -254,10 +256,12 @@ static void what_is_mapped_later_in_the_kernel_half_is_seen_in_all_spaces(void)
 
     if (EXPECT(object != NULL) && space_make(&space)) {
         *object = 31;
-        EXPECT_MAP(.virt = SPECIAL_BORDER, .phys = virt_2_phys(object), .bytes = 4096, .flags = PAGE_KERNEL_PAGE);
+        EXPECT_MAP(.virt = SPECIAL_BORDER, .phys = virt_2_phys(object), .bytes = 4096,
+                   .flags = PAGE_KERNEL_PAGE);
         cr3_write(virt_2_phys(space.top));
         value = *(volatile u64 *)SPECIAL_BORDER;
-        EXPECT_EQUAL(mm_map_phys_addr(SPECIAL_BORDER - 4096, virt_2_phys(object), 4096, PAGE_KERNEL_PAGE, true), 0);
+        EXPECT_EQUAL(
+            mm_map_phys_addr(SPECIAL_BORDER - 4096, virt_2_phys(object), 4096, PAGE_KERNEL_PAGE, true), 0);
         cr3_write(before);
         EXPECT_EQUAL(value, 31);
         EXPECT_EQUAL(*(volatile u64 *)(SPECIAL_BORDER - 4096), 31);

@@ -13,8 +13,8 @@ static bool space_map(struct space *space)
     space->page = alloc_pages(ZONE_NORMAL, 1, 0);
     if (!EXPECT(space->page != NULL))
         return false;
-    if (EXPECT_EQUAL(mm_map_proc_page_table((ul)space->top, false, USER_CODE, space->page->addr_phys, PAGE_2M_SIZE,
-                                            PAGE_USER_PAGE, false, true, false),
+    if (EXPECT_EQUAL(mm_map_proc_page_table((ul)space->top, false, USER_CODE, space->page->addr_phys,
+                                            PAGE_2M_SIZE, PAGE_USER_PAGE, false, true, false),
                      0))
         return true;
     free_pages(space->page, 1);

@@ -6,8 +6,8 @@
 #include <kernel/cpu/user.h>
 #include <mm/mm.h>
 
-#define USER_CODE      0x400000UL                    /* where the page is seen; code begins here */
-#define USER_STACK_TOP (USER_CODE + PAGE_2M_SIZE)    /* and its stack ends there */
+#define USER_CODE      0x400000UL                     /* where the page is seen; code begins here */
+#define USER_STACK_TOP (USER_CODE + PAGE_2M_SIZE)     /* and its stack ends there */
 #define USER_DATA      (USER_CODE + PAGE_2M_SIZE / 2) /* free for the test */
 
 struct space {

@@ -44,14 +44,14 @@ bool test_expect_refused(struct test_place place, const struct map_call *call);
 bool test_expect_unmap(struct test_place place, ul virt, ul bytes);
 
 /*
- * Expects [virt, virt + bytes), whole frames, to be mapped in `top` to the frames from `phys` on, with `flags` (of
- * mm_map_phys_addr, as this CPU can have them), all in leaves of leaf_bytes (0: of any size).
+ * Expects [virt, virt + bytes), whole frames, to be mapped in `top` to the frames from `phys` on, with
+ * `flags` (of mm_map_phys_addr, as this CPU can have them), all in leaves of leaf_bytes (0: of any size).
  */
 struct mapping {
     ul virt, phys, bytes, flags, leaf_bytes;
 };
 
-#define EXPECT_MAPPED(...) test_expect_mapped(TEST_HERE, current_top(), &(struct mapping){__VA_ARGS__})
+#define EXPECT_MAPPED(...)         EXPECT_MAPPED_IN(current_top(), __VA_ARGS__)
 #define EXPECT_MAPPED_IN(top, ...) test_expect_mapped(TEST_HERE, (top), &(struct mapping){__VA_ARGS__})
 bool test_expect_mapped(struct test_place place, phys_t top, const struct mapping *mapping);
 
@@ -69,8 +69,8 @@ ul mapped_leaf_bytes(ul virt);
 u64 mappings_hash(phys_t top);
 
 /*
- * Physical addresses without RAM, aligned to `alignment`, below MAXPHYADDR: above all RAM if there is room.  For
- * mapping, not for access.  Returns 0 when there is no such range.
+ * Physical addresses without RAM, aligned to `alignment`, below MAXPHYADDR: above all RAM if there is room.
+ * For mapping, not for access.  Returns 0 when there is no such range.
  */
 ul space_without_ram(ul bytes, ul alignment);
 

@@ -25,8 +25,14 @@ struct test_suite {
     const struct test *tests; /* the last has no name */
 };
 
-#define TEST(function) {#function, function}
-#define TEST_END       {NULL, NULL}
+#define TEST(function)                                                                                       \
+    {                                                                                                        \
+#function, function                                                                                  \
+    }
+#define TEST_END                                                                                             \
+    {                                                                                                        \
+        NULL, NULL                                                                                           \
+    }
 
 /* Where an expectation stands, for its diagnostics. */
 struct test_place {
@@ -37,10 +43,9 @@ struct test_place {
 #define TEST_HERE ((struct test_place){__FILE__, __LINE__})
 
 /* Each has the value true when it holds. */
-#define EXPECT(condition) test_expect(TEST_HERE, (condition), #condition)
-#define EXPECT_EQUAL(found, expected)                                                                         \
-    test_expect_equal(TEST_HERE, #found, (u64)(found), (u64)(expected))
-#define EXPECT_TEXT(found, expected) test_expect_text(TEST_HERE, (found), (expected))
+#define EXPECT(condition)             test_expect(TEST_HERE, (condition), #condition)
+#define EXPECT_EQUAL(found, expected) test_expect_equal(TEST_HERE, #found, (u64)(found), (u64)(expected))
+#define EXPECT_TEXT(found, expected)  test_expect_text(TEST_HERE, (found), (expected))
 
 bool test_expect(struct test_place place, bool holds, const char *condition);
 bool test_expect_equal(struct test_place place, const char *what, u64 found, u64 expected);
@@ -55,8 +60,8 @@ void test_skip(const char *reason);
 
 /*
  * Misuse: test_watch() before a call, EXPECT_REPORT after it.  Expects exactly one log line of mm, `mm: bad
- * CALL(0xADDRESS): ` and then words that begin with WHAT; a count that is larger by one; and a mm_stat in which
- * nothing has changed.
+ * CALL(0xADDRESS): ` and then words that begin with WHAT; a count that is larger by one; and a mm_stat in
+ * which nothing has changed.
  */
 #define EXPECT_REPORT(call, address, what) test_expect_report(TEST_HERE, (call), (ul)(address), (what))
 bool test_expect_report(struct test_place place, const char *call, ul address, const char *what);
