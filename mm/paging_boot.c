@@ -231,7 +231,7 @@ static enum paging_go adopt_entries(struct paging_place *place, void *context)
     return PAGING_NEXT;
 }
 
-/* From here on tables are marked and counted as they come and go, and the spares and the store exist. */
+/* From here on tables are marked and counted as they come and go, and twelve frames are kept. */
 bool paging_adopt_tables(void)
 {
     static const struct paging_visitor visitor = {.entries = adopt_entries};
@@ -241,8 +241,7 @@ bool paging_adopt_tables(void)
     if (!paging_visit_range(mm.paging.kernel_top, 0, ENTRY_LINEAR_END, &visitor, NULL))
         return false;
     mm.paging.adopted = true;
-    paging_fill_spares();
-    return paging_fill_store();
+    return paging_keep_frames();
 }
 
 /* Writes the entry of a page in the direct map, which makes `change` entries more present. */

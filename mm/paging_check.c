@@ -19,8 +19,8 @@
  *   I411  Virtual page 0 is mapped nowhere.
  *   I412  Shared slots are present; no other slot of the kernel half is.
  *   I413  A table that is not permanent, nor a directory of the direct map, is not empty.
- *   I414  Spares and stored tables are cleared and marked with their level and used count 0.
- *   I415  The store holds 8 tables less those that callers' mappings use, or none (I10).
+ *   I414  Idle kept tables and substitutes are cleared and marked with level 1 and used count 0 (I10).
+ *   I415  An idle table is one of the kept frames, and is idle once (I10).
  *
  * Algorithm.  "Reached twice" without memory for a set: a table that was seen gets ENTRY_MARK, a bit that the
  * CPU ignores, in its first entry; a second visit takes the marks away.  The direct map is compared run by
@@ -166,10 +166,10 @@ static enum paging_go unmark_entries(struct paging_place *place, void *context)
 }
 
 /* What is kept for later must be as good as fresh from table_frame_alloc. */
-static bool check_clean_table(phys_t table, unsigned level, struct mm_violation *out)
+static bool check_clean_table(phys_t table, struct mm_violation *out)
 {
     const u64 *entries = paging_entries(table);
-    u64 bits = table_frame_level(table) ^ level;
+    u64 bits = table_frame_level(table) ^ 1;
 
     bits |= table_frame_used(table);
     for (unsigned i = 0; i < ENTRIES_PER_TABLE; i++)
@@ -177,23 +177,25 @@ static bool check_clean_table(phys_t table, unsigned level, struct mm_violation 
     return check_equal(out, 414, "a table kept for later is not clean", table.addr, 0, bits);
 }
 
-/* Spares and store. */
-static bool check_kept(struct mm_violation *out)
+/* The frames that paging_tables.c holds ready. */
+static bool check_ready_tables(struct mm_violation *out)
 {
-    u64 n_used = mm.paging.n_callers_tables, due = n_used < PAGING_N_STORED ? PAGING_N_STORED - n_used : 0;
-
-    for (unsigned level = 1; level <= 2; level++) {
-        const struct paging_spares *spares = &mm.paging.spares[level - 1];
-        for (unsigned i = 0; i < spares->n; i++) {
-            if (!check_clean_table(spares->frame[i], level, out))
-                return false;
-        }
-    }
-    for (unsigned i = 0; i < mm.paging.n_stored; i++) {
-        if (!check_clean_table(mm.paging.stored[i], 1, out))
+    for (unsigned i = 0; i < mm.paging.n_substitutes; i++) {
+        if (!check_clean_table(mm.paging.substitute[i], out))
             return false;
     }
-    return check_equal(out, 415, "the store of tables holds the wrong number", 0, due, mm.paging.n_stored);
+    for (unsigned i = 0; i < mm.paging.n_idle; i++) {
+        phys_t table = mm.paging.idle[i];
+        if (!check_clean_table(table, out))
+            return false;
+        if (!paging_is_kept(table))
+            return check_failed(out, 415, "an idle table is none of those kept", table.addr, 0, 0);
+        for (unsigned k = 0; k < i; k++) {
+            if (mm.paging.idle[k].addr == table.addr)
+                return check_failed(out, 415, "a kept table is idle twice", table.addr, k, i);
+        }
+    }
+    return true;
 }
 
 /* One run of the direct map: the right memory, RAM, and nothing but DMA and NORMAL. */
@@ -270,7 +272,7 @@ static bool check_locked(struct mm_violation *out)
     if (table_frame_used(top) != count_present(top))
         return check_failed(out, 402, "a table's used count is wrong", 0, count_present(top),
                             table_frame_used(top));
-    sound = check_kept(out) && paging_visit_range(top, 0, ENTRY_LINEAR_END, &check, out);
+    sound = check_ready_tables(out) && paging_visit_range(top, 0, ENTRY_LINEAR_END, &check, out);
     paging_visit_range(top, 0, ENTRY_LINEAR_END, &unmark, NULL);
     return sound && check_direct_map(out) && check_aliases(out);
 }

@@ -137,14 +137,20 @@ MUST_USE bool paging_make_tables(u64 start, u64 end, unsigned level);
 MUST_USE phys_t paging_table_take(unsigned level, u64 linear, bool clear);
 
 /* Gives it back; is_clear: all its entries are zero. */
-void paging_table_give(phys_t table, u64 linear, bool is_clear);
+void paging_table_give(phys_t table, bool is_clear);
 
 /* Tables to split with: fills them up as far as memory goes; are there enough; takes one of those. */
 void paging_fill_spares(void);
-bool paging_has_spares(const struct paging_need *need);
-MUST_USE phys_t paging_take_spare(unsigned level, u64 linear);
 
-/* Fills the store of cleared frames, once, at boot. */
-MUST_USE bool paging_fill_store(void);
+/* Moves what is kept cleared to where tables lie best by now, so that memory in between becomes whole again. */
+void paging_renew_cached(void);
+bool paging_has_spares(const struct paging_need *need);
+MUST_USE phys_t paging_take_spare(unsigned level);
+
+/* Takes the frames that are kept for ever, once, at boot. */
+MUST_USE bool paging_keep_frames(void);
+
+/* Is this frame one of those? */
+bool paging_is_kept(phys_t table);
 
 #endif

@@ -163,7 +163,7 @@ static void give_back_fresh(struct map_job *job)
 {
     for (unsigned list = 0; list < ENTRY_TOP_LEVEL; list++) {
         while (!phys_is_none(job->fresh[list]))
-            paging_table_give(pop_fresh(job, list), job->request->start, list != WHOLE);
+            paging_table_give(pop_fresh(job, list), list != WHOLE);
     }
 }
 

@@ -3,36 +3,40 @@
  * Where the frames of page tables come from, and where they go.
  *
  * Purpose.  Clearing a frame costs 512 stores: more than all else that mapping a few pages takes.  And
- * unmapping must be able to split a large leaf when memory is exhausted.  So paging holds a few cleared
- * frames, and always as many, so that mm_stat is a function of what is mapped and not of what happened
- * before.
+ * unmapping must be able to split a large leaf when memory is exhausted.  So paging keeps twelve frames of
+ * its own, from boot on and for ever, counted as used.
  *
- * Terms.  *Callers' tables* are those in private slots and in SPECIAL; the others (MMIO, stacks, windows) are
- * the kernel's own and come and go by the frame allocator alone.  The *store* holds cleared frames in place
- * of the first 8 tables of callers.  *Spares* are cleared tables for splitting, two for each of the levels 1
- * and 2.
+ * Terms.  A *kept* frame is one of the twelve; it is *idle*, and then cleared, or serves as a table.
+ * *Spares* are what splitting may take, four at least: idle frames and, in place of kept ones that serve,
+ * *substitutes* from the frame allocator until those come back.
  *
- *     callers' tables in use    0     1     2    ...   8     9    10
- *     frames in the store       8     7     6    ...   0     0     0
- *     together                  8     8     8    ...   8     9    10     counted as used
+ *     kept    [idle][idle][idle][idle]  [idle][idle][ PD ][ PT ][PDPT][ PT ][idle][idle]
+ *              for splitting: 4          for mapping: while more than 4 are idle
+ *     after splitting under 8 mapped tables:
+ *     kept    [ PD ][ PT ][idle][idle]  [ PT ]...                  substitutes  [    ][    ]
  *
- * Algorithm.  take: from the store while it has frames, else from the frame allocator.  give: to the store
- * while it is due more, else to the frame allocator.  A table that became empty entry by entry is all zero
- * already; one that was unlinked while full is cleared if it goes to the store.  A table that will be written
- * whole is not cleared. Splitting takes a spare; the spare is replaced from the store, if that now holds more
- * than it is due.
+ * Algorithm.  take: a kept frame while more than four are idle, else from the frame allocator.  Kept frames
+ * are for callers' tables only (private slots and SPECIAL): what the kernel maps for itself stays, and would
+ * keep them for ever.  give: a kept frame becomes idle, cleared if it has to be, and a substitute goes; any
+ * other is freed.  A table that became empty entry by entry is all zero already.  A table that will be
+ * written whole is not cleared before.
  *
- * Cost.  From the store about 50 instructions; from the frame allocator 100, and 513 for clearing.
+ * Why always the same frames: when all is unmapped, mm holds the very frames that it held at boot, so that no
+ * page of 2 MiB stays split, and no role table stays, for the sake of a table that wandered.
+ *
+ * Cost.  A kept frame about 60 instructions; one from the frame allocator 100, and 513 for clearing.
  *
  * Invariants.
- *   I10  The store holds max(0, 8 - callers' tables in use) frames, cleared, marked as empty tables of
- * level 1. I5   Outside the lock the spares are full, unless memory was exhausted when they were last filled.
+ *   I5   Outside the lock there are four spares at least, unless memory was exhausted when that was last
+ *        seen to.  Substitutes are no more than it takes.
+ *   I10  Idle frames and substitutes are cleared and marked as tables with no entry; an idle one is a kept
+ *        one, once.
  *
  * Locking.  mm.paging.lock, held by the caller.  The frame allocator is called with it held: it must not come
  * back into paging, except to enter a page in the direct map and to shrink, which look out for that.
  *
- * Limits.  A caller who drops a top level without unmapping keeps its tables in use for ever, and the store
- * short.
+ * Limits.  A caller who drops a top level without unmapping keeps its tables in use for ever, kept frames
+ * among them.
  */
 #include <lib/string.h>
 #include <mm/paging_core.h>
@@ -45,22 +49,28 @@ static bool is_callers(u64 linear)
     return !paging_slot_is_shared(linear) || (at >= MM_SPECIAL_START && at < MM_SPECIAL_END);
 }
 
-/* Frames that the store should hold now. */
-static u64 store_due(void)
+bool paging_is_kept(phys_t table)
 {
-    return mm.paging.n_callers_tables < PAGING_N_STORED ? PAGING_N_STORED - mm.paging.n_callers_tables : 0;
+    /* They were allocated one after the other, so most others are told by the first and the last. */
+    if (table.addr < mm.paging.kept_low || table.addr > mm.paging.kept_high)
+        return false;
+    for (unsigned i = 0; i < PAGING_N_KEPT; i++) {
+        if (mm.paging.kept[i].addr == table.addr)
+            return true;
+    }
+    return false;
 }
 
-/* Marks a frame that is marked as a table already as an empty one of another level. */
+/* Makes a frame that is marked as a table an empty one of another level. */
 static void mark_table(phys_t table, unsigned level)
 {
     role_set(table, (enum role)level, &mm.no_object);
 }
 
-/* Stored tables are marked as of level 1, which is what is wanted most. */
-static phys_t store_pop(unsigned level)
+/* Idle frames are marked as of level 1, which is what is wanted most. */
+static phys_t idle_pop(unsigned level)
 {
-    phys_t table = mm.paging.stored[--mm.paging.n_stored];
+    phys_t table = mm.paging.idle[--mm.paging.n_idle];
 
     if (level != 1)
         mark_table(table, level);
@@ -68,12 +78,12 @@ static phys_t store_pop(unsigned level)
 }
 
 /* Marking also takes the used count back to 0. */
-static void store_push(phys_t table, bool is_clear)
+static void idle_push(phys_t table, bool is_clear)
 {
     if (!is_clear)
         memset(paging_entries(table), 0, FRAME_BYTES);
     mark_table(table, 1);
-    mm.paging.stored[mm.paging.n_stored++] = table;
+    mm.paging.idle[mm.paging.n_idle++] = table;
 }
 
 /* A table straight from the frame allocator, with whatever was in the frame. */
@@ -86,76 +96,90 @@ static phys_t alloc_uncleared(unsigned level)
     return frame;
 }
 
-/* Before tables are marked there is no store, and all frames are early ones. */
+/* Before tables are marked nothing is kept, and all frames are early ones. */
 phys_t paging_table_take(unsigned level, u64 linear, bool clear)
 {
-    bool counted = mm.paging.adopted && is_callers(linear);
-    phys_t table;
-
-    if (counted && mm.paging.n_stored > 0)
-        table = store_pop(level);
-    else
-        table = clear || !mm.paging.adopted ? table_frame_alloc(level) : alloc_uncleared(level);
-    if (!phys_is_none(table))
-        mm.paging.n_callers_tables += counted;
-    return table;
+    if (!mm.paging.adopted)
+        return table_frame_alloc(level);
+    if (mm.paging.n_idle > PAGING_N_SPLIT && is_callers(linear))
+        return idle_pop(level);
+    return clear ? table_frame_alloc(level) : alloc_uncleared(level);
 }
 
-/* Callers' tables fill the store before any goes back: that is I10. */
-void paging_table_give(phys_t table, u64 linear, bool is_clear)
+void paging_table_give(phys_t table, bool is_clear)
 {
-    if (is_callers(linear)) {
-        mm.paging.n_callers_tables--;
-        if (mm.paging.n_stored < store_due()) {
-            store_push(table, is_clear);
-            return;
-        }
+    if (!paging_is_kept(table)) {
+        table_frame_free(table);
+        return;
     }
-    table_frame_free(table);
-}
-
-/* A split made one more table of a caller, so the store may now be one over what it is due. */
-static void fill_spares_of(unsigned level)
-{
-    struct paging_spares *spares = &mm.paging.spares[level - 1];
-
-    while (spares->n < PAGING_N_SPARE) {
-        phys_t table = mm.paging.n_stored > store_due() ? store_pop(level) : table_frame_alloc(level);
-        if (phys_is_none(table))
-            return;
-        spares->frame[spares->n++] = table;
-    }
+    idle_push(table, is_clear);
+    while (mm.paging.n_substitutes > 0 && mm.paging.n_idle + mm.paging.n_substitutes > PAGING_N_SPLIT)
+        table_frame_free(mm.paging.substitute[--mm.paging.n_substitutes]);
 }
 
 void paging_fill_spares(void)
 {
     if (!mm.paging.adopted)
         return;
-    fill_spares_of(1);
-    fill_spares_of(2);
+    while (mm.paging.n_idle + mm.paging.n_substitutes < PAGING_N_SPLIT) {
+        phys_t table = table_frame_alloc(1);
+        if (phys_is_none(table))
+            return;
+        mm.paging.substitute[mm.paging.n_substitutes++] = table;
+    }
+}
+
+/* Exchanges a cleared table for a fresh one, which lies where tables lie best by now (role.c). */
+static bool renew(phys_t *table, unsigned level)
+{
+    phys_t fresh = table_frame_alloc(level);
+
+    if (phys_is_none(fresh))
+        return false;
+    table_frame_free(*table);
+    *table = fresh;
+    return true;
+}
+
+void paging_renew_cached(void)
+{
+    for (unsigned i = 0; i < mm.paging.n_stored; i++)
+        if (!renew(&mm.paging.stored[i], 1))
+            return;
+    for (unsigned level = 1; level <= 2; level++)
+        for (unsigned i = 0; i < mm.paging.spares[level - 1].n; i++)
+            if (!renew(&mm.paging.spares[level - 1].frame[i], level))
+                return;
 }
 
 bool paging_has_spares(const struct paging_need *need)
 {
-    return need->n[1] <= mm.paging.spares[0].n && need->n[2] <= mm.paging.spares[1].n;
+    return need->n[1] + need->n[2] <= mm.paging.n_idle + mm.paging.n_substitutes;
 }
 
-phys_t paging_take_spare(unsigned level, u64 linear)
+/* Kept frames last: a substitute that serves is one frame less to give back. */
+phys_t paging_take_spare(unsigned level)
 {
-    struct paging_spares *spares = &mm.paging.spares[level - 1];
+    phys_t table;
 
-    mm.paging.n_callers_tables += is_callers(linear);
-    return spares->frame[--spares->n];
+    if (mm.paging.n_substitutes == 0)
+        return idle_pop(level);
+    table = mm.paging.substitute[--mm.paging.n_substitutes];
+    mark_table(table, level);
+    return table;
 }
 
-/* At boot, when no caller has a table yet. */
-bool paging_fill_store(void)
+bool paging_keep_frames(void)
 {
-    while (mm.paging.n_stored < store_due()) {
+    mm.paging.kept_low = ~0UL;
+    for (unsigned i = 0; i < PAGING_N_KEPT; i++) {
         phys_t table = table_frame_alloc(1);
         if (phys_is_none(table))
             return false;
-        mm.paging.stored[mm.paging.n_stored++] = table;
+        mm.paging.kept[i] = table;
+        mm.paging.idle[mm.paging.n_idle++] = table;
+        mm.paging.kept_low = min_u64(mm.paging.kept_low, table.addr);
+        mm.paging.kept_high = max_u64(mm.paging.kept_high, table.addr);
     }
     return true;
 }

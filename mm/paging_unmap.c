@@ -47,7 +47,6 @@
 struct gathered_table {
     phys_t table;
     unsigned level;
-    u64 at; /* linear: what it translated */
 };
 
 struct unmap_job {
@@ -90,7 +89,7 @@ static enum paging_go check_entries(struct paging_place *place, void *context)
 /* Replaces the large leaf at hand by a table that maps the same. */
 static void split_leaf(struct paging_place *place)
 {
-    phys_t table = paging_take_spare(place->level - 1, place->at);
+    phys_t table = paging_take_spare(place->level - 1);
     u64 *entries = paging_entries(table), leaf = *place->entry;
 
     for (unsigned i = 0; i < ENTRIES_PER_TABLE; i++)
@@ -110,9 +109,8 @@ static void note_removed(struct unmap_job *job, u64 start, u64 end)
 /* Frees the table below the entry at hand; the visit has freed what is below that one. */
 static void free_left_table(struct paging_place *place, void *context)
 {
-    const struct gathered_table *root = context;
-
-    paging_table_give(entry_table(*place->entry), root->at, false);
+    (void)context;
+    paging_table_give(entry_table(*place->entry), false);
 }
 
 /* Looks for tables only, and frees page tables from above. */
@@ -132,15 +130,14 @@ static void free_subtree(const struct gathered_table *root)
 {
     static const struct paging_visitor visitor = {.entries = free_entries, .leave = free_left_table};
     bool is_clear = table_frame_used(root->table) == 0;
-    struct gathered_table of = *root;
     struct paging_place place = {.table = root->table,
                                  .level = root->level,
                                  .at = 0,
                                  .end = entry_bytes(root->level) * ENTRIES_PER_TABLE};
 
     if (root->level > 1 && !is_clear)
-        paging_visit(place, &visitor, &of);
-    paging_table_give(root->table, root->at, is_clear);
+        paging_visit(place, &visitor, NULL);
+    paging_table_give(root->table, is_clear);
 }
 
 /* Makes what was removed unreachable for every CPU, then frees the tables that led there. */
@@ -165,7 +162,6 @@ static void unlink_table(struct paging_place *place, struct unmap_job *job)
     root = &job->gathered[job->n_gathered++];
     root->table = entry_table(*place->entry);
     root->level = place->level - 1;
-    root->at = place->at;
     *place->entry = 0;
     paging_count(place, -1);
     note_removed(job, place->at, place->next);

@@ -238,26 +238,24 @@ static void i413_an_empty_table_stayed(void **state)
     assert_int_equal(found.number, 413);
 }
 
-static void i414_a_spare_is_not_clean(void **state)
+static void i414_a_table_kept_for_later_is_not_clean(void **state)
 {
     struct mm_violation found;
 
     (void)state;
-    break_entry(414, (u64 *)phys_pointer(mm.paging.spares[0].frame[1]) + 100, 4);
-    table_frame_use(mm.paging.spares[1].frame[0], 1);
+    break_entry(414, (u64 *)phys_pointer(mm.paging.idle[1]) + 100, 4);
+    table_frame_use(mm.paging.idle[0], 1);
     assert_false(paging_check(&found));
     assert_int_equal(found.number, 414);
 }
 
-static void i415_the_store_holds_the_wrong_number(void **state)
+static void i415_an_idle_table_is_none_of_those_kept(void **state)
 {
-    struct mm_violation found;
+    u64 second = mm.paging.idle[1].addr;
 
     (void)state;
-    break_entry(414, (u64 *)phys_pointer(mm.paging.stored[0]) + 511, 1);
-    mm.paging.n_callers_tables++;
-    assert_false(paging_check(&found));
-    assert_int_equal(found.number, 415);
+    break_entry(415, &mm.paging.idle[0].addr, second);
+    break_entry(415, &mm.paging.kept[5].addr, MIB(8));
 }
 
 static void mm_check_asks_paging(void **state)
@@ -290,8 +288,8 @@ int main(void)
         TEST(i411_page_0_is_mapped),
         TEST(i412_a_slot_of_the_kernel_half_came_or_went),
         TEST(i413_an_empty_table_stayed),
-        TEST(i414_a_spare_is_not_clean),
-        TEST(i415_the_store_holds_the_wrong_number),
+        TEST(i414_a_table_kept_for_later_is_not_clean),
+        TEST(i415_an_idle_table_is_none_of_those_kept),
         TEST(mm_check_asks_paging),
     };
 
