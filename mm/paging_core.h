@@ -142,8 +142,6 @@ void paging_table_give(phys_t table, bool is_clear);
 /* Tables to split with: fills them up as far as memory goes; are there enough; takes one of those. */
 void paging_fill_spares(void);
 
-/* Moves what is kept cleared to where tables lie best by now, so that memory in between becomes whole again. */
-void paging_renew_cached(void);
 bool paging_has_spares(const struct paging_need *need);
 MUST_USE phys_t paging_take_spare(unsigned level);
 

@@ -129,29 +129,6 @@ void paging_fill_spares(void)
     }
 }
 
-/* Exchanges a cleared table for a fresh one, which lies where tables lie best by now (role.c). */
-static bool renew(phys_t *table, unsigned level)
-{
-    phys_t fresh = table_frame_alloc(level);
-
-    if (phys_is_none(fresh))
-        return false;
-    table_frame_free(*table);
-    *table = fresh;
-    return true;
-}
-
-void paging_renew_cached(void)
-{
-    for (unsigned i = 0; i < mm.paging.n_stored; i++)
-        if (!renew(&mm.paging.stored[i], 1))
-            return;
-    for (unsigned level = 1; level <= 2; level++)
-        for (unsigned i = 0; i < mm.paging.spares[level - 1].n; i++)
-            if (!renew(&mm.paging.spares[level - 1].frame[i], level))
-                return;
-}
-
 bool paging_has_spares(const struct paging_need *need)
 {
     return need->n[1] + need->n[2] <= mm.paging.n_idle + mm.paging.n_substitutes;
