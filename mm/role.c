@@ -153,21 +153,31 @@ static void table_offer(struct Page *page, phys_t frame)
         frame_free(frame, 0);
 }
 
-/* Makes sure that a page has a role table. */
+/*
+ * Makes sure that a page has a role table.  A frame out of a page without roles becomes the table of that page
+ * (table_offer); the next one is then looked for there.  When memory is short, looking for it gives idle tables back,
+ * that one among them: if what comes next is of no use either, the same frames would go round and round.
+ */
 static bool table_ensure(struct Page *page)
 {
-    while (page->roles == NULL) {
-        phys_t frame = frame_alloc_in(page);
+    struct Page *source = page;
+    bool left_idle = false, is_short = false;
+
+    while (page->roles == NULL && !is_short) {
+        phys_t frame = frame_alloc_in(source);
 
         if (phys_is_none(frame))
             frame = frame_alloc(ZONE_NORMAL, 0);
         if (phys_is_none(frame))
             return false;
+        is_short = left_idle && !__atomic_load_n(&mm.idle_role_tables, __ATOMIC_RELAXED);
+        source = page_of(frame);
         table_offer(page, frame);
         if (page->roles == NULL)
-            __atomic_store_n(&mm.idle_role_tables, true, __ATOMIC_RELAXED); /* the host's may stay idle */
+            __atomic_store_n(&mm.idle_role_tables, true, __ATOMIC_RELAXED); /* the source's may stay idle */
+        left_idle = true;
     }
-    return true;
+    return page->roles != NULL;
 }
 
 /* Gives a frame its first role, so that its page keeps the role table.  False when that just went away. */
