@@ -13,6 +13,8 @@ extern const struct command commands_memory[];
 extern const struct command commands_ask[];
 extern const struct command commands_work[];
 extern const struct command commands_bench[];
+extern const struct command commands_cpus[];
+extern const struct command commands_stress[];
 extern const struct command commands_shell[];
 
 #endif
