@@ -11,10 +11,10 @@
 #include <lib/string.h>
 #include <mm/inspect.h>
 
-#define N_OBJECTS          1000
+#define N_OBJECTS           1000
 #define CLASS_BYTES(number) (32UL << (number))
-#define MAX_BYTES          CLASS_BYTES(MM_N_CLASSES - 1)
-#define FILLED_BYTES       4096 /* objects up to this size are filled throughout */
+#define MAX_BYTES           CLASS_BYTES(MM_N_CLASSES - 1)
+#define FILLED_BYTES        4096 /* objects up to this size are filled throughout */
 
 static u8 *objects[N_OBJECTS];
 
@@ -256,12 +256,20 @@ static void allocate_in_interrupt(void)
 {
     u64 bytes = CLASS_BYTES(tick.n_runs % 9);
     u8 *object = kmalloc(bytes, 0);
+    struct Page *page;
+    struct mm_stat_t stat;
 
     tick.n_failed += object == NULL;
     if (object != NULL)
         tag(object, bytes, tick.n_runs);
     tick.n_failed += kfree(tick.held) != 0;
     tick.held = object;
+    page = alloc_pages(ZONE_NORMAL, 1, 0);
+    tick.n_failed += page == NULL;
+    if (page != NULL)
+        free_pages(page, 1);
+    stat = mm_stat();
+    tick.n_failed += stat.used + stat.free != stat.total || stat.free + stat.cache_free != stat.available;
     tick.n_runs++;
 }
 

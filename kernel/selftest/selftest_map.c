@@ -252,7 +252,9 @@ static void a_mapping_call_needs_no_flush_to_be_seen(void)
         return;
     object[0] = 0xabcdef;
     EXPECT(!probe_read(SPECIAL_BORDER, &value, 8)); /* the CPU has looked, and found nothing */
-    EXPECT_MAP(.virt = SPECIAL_BORDER, .phys = virt_2_phys(object), .bytes = 4096, .flags = PAGE_KERNEL_PAGE);
+    EXPECT_EQUAL(mm_map_proc_page_table(current_top().addr, true, SPECIAL_BORDER, virt_2_phys(object), 4096,
+                                        PAGE_KERNEL_PAGE, false, false, false),
+                 0); /* flush = false */
     EXPECT(probe_read(SPECIAL_BORDER, &value, 8));
     EXPECT_EQUAL(value, 0xabcdef);
     EXPECT_UNMAP(SPECIAL_BORDER, 4096);

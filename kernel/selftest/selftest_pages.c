@@ -88,6 +88,22 @@ static void try_pages(unsigned zone, int n, int longest)
     expect_freed(page, n);
 }
 
+static void zones_follow_each_other_with_borders_between_pages(void)
+{
+    u64 end = 0;
+
+    for (unsigned zone = 0; zone < MM_N_ZONES; zone++) {
+        struct mm_zone_info info;
+
+        mm_zone_info(zone, &info);
+        EXPECT_EQUAL(info.start, end);
+        EXPECT(is_aligned(info.start, PAGE_2M_SIZE));
+        EXPECT(info.managed_bytes <= info.end - info.start);
+        end = info.end;
+    }
+    EXPECT_EQUAL(end, mm_ram_end());
+}
+
 static void each_zone_gives_1_2_and_63_pages_where_there_is_room(void)
 {
     const int numbers[] = {1, 2, 3, 62, 63};
@@ -330,6 +346,7 @@ static void an_unmapped_request_gets_grown_pages_back_by_itself(void)
 }
 
 static const struct test tests[] = {
+    TEST(zones_follow_each_other_with_borders_between_pages),
     TEST(each_zone_gives_1_2_and_63_pages_where_there_is_room),
     TEST(more_pages_than_a_zone_has_are_refused),
     TEST(wrong_zones_are_refused_with_one_log_line),

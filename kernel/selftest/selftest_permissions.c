@@ -189,6 +189,16 @@ static void smap_keeps_the_kernel_from_user_pages(void)
     frame_done(LOWER_BORDER);
 }
 
+/* A global translation outlives the load of another table, so the lower half must not have any. */
+static void nothing_in_the_lower_half_is_global(void)
+{
+    if (!frame_make())
+        return;
+    frame_map(LOWER_BORDER, PAGE_KERNEL_4K_PAGE | PAGE_GLOBAL);
+    EXPECT_EQUAL(mapped_flags(LOWER_BORDER), PAGE_KERNEL_4K_PAGE);
+    frame_done(LOWER_BORDER);
+}
+
 /* Every cache mode in leaves of both sizes, as paging_walk reads it back, and the PAT bit where it belongs.
  */
 static void cache_modes_are_what_was_asked_for(void)
@@ -241,6 +251,7 @@ static const struct test tests[] = {
     TEST(the_lower_half_is_for_the_user_only_where_it_was_asked_for),
     TEST(upper_levels_are_present_writable_and_user),
     TEST(smap_keeps_the_kernel_from_user_pages),
+    TEST(nothing_in_the_lower_half_is_global),
     TEST(cache_modes_are_what_was_asked_for),
     TEST(the_pat_is_loaded_as_entries_are_written),
     TEST_END,

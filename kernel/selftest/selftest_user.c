@@ -271,6 +271,29 @@ static void what_is_mapped_later_in_the_kernel_half_is_seen_in_all_spaces(void)
     EXPECT_EQUAL(kfree(object), 0);
 }
 
+/* With its table loaded, mm_map_phys_addr maps for this space alone. */
+static void the_current_table_is_the_one_that_is_loaded(void)
+{
+    u64 *object = kzalloc(4096, 0), value = 0;
+    ul before = (ul)get_CR3();
+
+    if (EXPECT(object != NULL) && space_make(&space)) {
+        *object = 17;
+        cr3_write(virt_2_phys(space.top));
+        EXPECT_EQUAL(mm_map_phys_addr(LOWER_BORDER, virt_2_phys(object), 4096, PAGE_KERNEL_4K_PAGE, true), 0);
+        value = *(volatile u64 *)LOWER_BORDER;
+        cr3_write(before);
+        EXPECT_EQUAL(value, 17);
+        EXPECT_UNMAPPED(LOWER_BORDER, 4096);
+        cr3_write(virt_2_phys(space.top));
+        mm_unmap_addr(LOWER_BORDER, 4096);
+        EXPECT_UNMAPPED(LOWER_BORDER, 4096);
+        cr3_write(before);
+        space_free(&space);
+    }
+    EXPECT_EQUAL(kfree(object), 0);
+}
+
 static void a_loaded_table_cannot_be_freed(void)
 {
     ul before = (ul)get_CR3();
@@ -316,6 +339,7 @@ static const struct test tests[] = {
     TEST(the_kernels_pages_in_the_lower_half_are_not_the_users),
     TEST(two_spaces_have_memory_of_their_own_at_the_same_address),
     TEST(what_is_mapped_later_in_the_kernel_half_is_seen_in_all_spaces),
+    TEST(the_current_table_is_the_one_that_is_loaded),
     TEST(a_loaded_table_cannot_be_freed),
     TEST(a_page_with_the_loaded_table_cannot_be_freed),
     TEST_END,
