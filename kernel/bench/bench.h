@@ -43,4 +43,11 @@ const char *bench_summary(unsigned i);
  */
 bool bench_churn(u64 seed);
 
+/*
+ * What memory management takes for itself, in bytes, as one line of names and numbers: total and free as
+ * mm_stat has them; page_array, held_bits and tables (the page tables of boot); metadata, the sum of these
+ * three.
+ */
+void bench_memory(void);
+
 #endif

@@ -70,9 +70,10 @@ static void print_row(const struct figure *figure)
 
     if (linux_figure == NULL)
         linux_figure = &nothing;
-    out("%-20s %9lu %9s %8s %7s %10s %8s %s\n", figure->name, figure->param, decimal(ours).s,
+    out("%-21s %8lu %9s %8s %7s %10s %8s%s%s\n", figure->name, figure->param, decimal(ours).s,
         decimal_or_dash(linux_figure->lean_hundredths).s, ratio(linux_figure->lean_hundredths, ours).s,
-        linux_figure->debian, bounds(linux_figure).s, verdict(linux_figure, ours));
+        linux_figure->debian, bounds(linux_figure).s, linux_figure->target ? " " : "",
+        verdict(linux_figure, ours));
 }
 
 static void print_csv(const struct figure *figure)
@@ -105,7 +106,7 @@ void report_begin(const struct bench *bench)
 {
     if (bench->form != BENCH_TABLE)
         return;
-    out("%-20s %9s %9s %8s %7s %10s %8s\n", "ticks an operation", "of", "Tessera", "Linux", "ratio",
+    out("%-21s %8s %9s %8s %7s %10s %8s\n", "ticks an operation", "of", "Tessera", "Linux", "ratio",
         "Debian's", "target");
 }
 

@@ -34,6 +34,10 @@ static bool run_bench(struct call *call)
 
     if (call->n && !strcmp(call->argument[0], "churn"))
         return run_churn(call);
+    if (call->n == 1 && !strcmp(call->argument[0], "memory")) {
+        bench_memory();
+        return true;
+    }
     if (call->n > 1)
         return out_error("bench %s takes no '%s'", call->argument[0], call->argument[1]);
     if (call_has(call, "-f") && !call_option_number(call, "-f", &percent))
@@ -83,13 +87,14 @@ static const struct choice choices[] = {
     {"replay", "the recorded trace in a boot module"},
     {"tsc_overhead", "reading the counter twice"},
     {"loop_overhead", "an empty loop"},
+    {"memory", "what memory management takes for itself, in bytes"},
     {"churn", "[SEED]: fragmentation after random frees; takes a while"},
     {NULL, NULL},
 };
 
 const struct command commands_bench[] = {
     {.name = "bench",
-     .usage = "bench [NAME] [-c|-j] [-f PERCENT]; bench churn [SEED]",
+     .usage = "bench [NAME] [-c|-j] [-f PERCENT]; bench churn [SEED]; bench memory",
      .summary = "measure mm beside Linux: ticks (under icount: instructions) an operation",
      .example = "bench\nbench kmalloc_pair\nbench -f 90\nbench churn",
      .trouble = "no room for a workload's memory; a sum that is wrong means that mm is",
