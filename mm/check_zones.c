@@ -158,9 +158,27 @@ static u64 count_stacked(u64 start, u64 end)
     u64 n = 0;
 
     for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next)
-        for (u32 i = 0; i < cpu->n_frames; i++)
-            n += cpu->frame[i].addr >= start && cpu->frame[i].addr < end;
+        n += mm_cpu_count_stacked(cpu, start, end);
     return n;
+}
+
+/* I206 of one frame in a stack. */
+static bool check_stacked_once(struct mm_violation *out, u64 at)
+{
+    return check_stacked(out, phys(at)) &&
+           check_equal(out, 206, "times that a frame is in CPUs' stacks", at, 1, count_stacked(at, at + 1));
+}
+
+/* I206 of the stack of blocks of one order. */
+static bool check_block_stack(struct mm_violation *out, const struct block_stack *stack, unsigned order)
+{
+    if (stack->n > stack->capacity || stack->capacity > STACK_BLOCKS)
+        return check_failed(out, 206, "blocks in a CPU's stack", order, stack->capacity, stack->n);
+    for (u32 i = 0; i < stack->n; i++)
+        for (u64 k = 0; k < 1u << order; k++)
+            if (!check_stacked_once(out, stack->block[i].addr + k * FRAME_BYTES))
+                return false;
+    return true;
 }
 
 /* I206 of a stack. */
@@ -168,13 +186,12 @@ static bool check_stack(struct mm_violation *out, const struct mm_cpu *cpu)
 {
     if (cpu->n_frames > STACK_FRAMES)
         return check_failed(out, 206, "frames in a CPU's stack", cpu->context, STACK_FRAMES, cpu->n_frames);
-    for (u32 i = 0; i < cpu->n_frames; i++) {
-        u64 at = cpu->frame[i].addr;
-
-        if (!check_stacked(out, phys(at)) ||
-            !check_equal(out, 206, "times that a frame is in CPUs' stacks", at, 1, count_stacked(at, at + 1)))
+    for (u32 i = 0; i < cpu->n_frames; i++)
+        if (!check_stacked_once(out, cpu->frame[i].addr))
             return false;
-    }
+    for (unsigned order = 1; order <= STACK_ORDERS; order++)
+        if (!check_block_stack(out, &cpu->blocks[order - 1], order))
+            return false;
     return true;
 }
 

@@ -7,6 +7,7 @@
  */
 #include <lib/string.h>
 #include <mm/frame.h>
+#include <mm/frame_stack.h>
 #include <mm/slab.h>
 #include <mm/state.h>
 
@@ -34,8 +35,32 @@ void mm_cpu_start(struct mm_cpu pair[MM_N_CONTEXTS])
     code->next = interrupt;
     interrupt->context = MM_CONTEXT_INTERRUPT;
     interrupt->other = code;
-    magazines_start(code);
-    magazines_start(interrupt);
+    for (unsigned context = 0; context < MM_N_CONTEXTS; context++) {
+        magazines_start(&pair[context]);
+        frame_stacks_start(&pair[context]);
+    }
+}
+
+/* How many frames of the block lie in [start, end). */
+static u64 count_in_block(phys_t first, unsigned order, u64 start, u64 end)
+{
+    u64 n = 0;
+
+    for (u64 at = first.addr; at < first.addr + (FRAME_BYTES << order); at += FRAME_BYTES)
+        n += at >= start && at < end;
+    return n;
+}
+
+u64 mm_cpu_count_stacked(const struct mm_cpu *cpu, u64 start, u64 end)
+{
+    u64 n = 0;
+
+    for (u32 i = 0; i < cpu->n_frames; i++)
+        n += count_in_block(cpu->frame[i], 0, start, end);
+    for (unsigned order = 1; order <= STACK_ORDERS; order++)
+        for (u32 i = 0; i < cpu->blocks[order - 1].n; i++)
+            n += count_in_block(cpu->blocks[order - 1].block[i], order, start, end);
+    return n;
 }
 
 static void list_add(struct mm_cpu *pair)
@@ -60,8 +85,8 @@ struct mm_cpu *mm_cpu_create(void)
     pair = phys_pointer(first);
     memset(pair, 0, MM_N_CONTEXTS * sizeof *pair);
     mm_cpu_start(pair);
-    flags = platform_lock(&mm.reclaim_lock);
+    flags = platform_lock(&mm.cpus_lock);
     list_add(pair);
-    platform_unlock(&mm.reclaim_lock, flags);
+    platform_unlock(&mm.cpus_lock, flags);
     return pair;
 }

@@ -4,7 +4,9 @@
  * stack of whole pages.
  *
  * A CPU has one struct mm_cpu for code and one for its interrupt handlers.  platform_cpu() gives the running context's,
- * so nothing interrupts a half-done operation on the same caches, and no operation needs to keep interrupts out.
+ * so nothing interrupts a half-done operation on the same caches, and no operation needs to keep interrupts out.  That of
+ * interrupt handlers has capacities of 0: they take every object from its slab, and bring it back there, so between
+ * interrupts it holds nothing.
  */
 #ifndef MM_CPU_H
 #define MM_CPU_H
@@ -19,6 +21,8 @@ enum mm_context { MM_CONTEXT_CODE, MM_CONTEXT_INTERRUPT };
 #define MAGAZINE_ROUNDS 63 /* with 16 bytes before them 1 KiB: a class's magazine is a shift away */
 #define STACK_FRAMES 64 /* 256 KiB */
 #define STACK_PAGES 8   /* 16 MiB; small machines use less of it (mm.stack_pages) */
+#define STACK_BLOCKS 16 /* of one order; about mm.magazine_bytes at most */
+#define STACK_ORDERS 3  /* blocks of orders 1 .. 3 */
 
 /* An object ready to be handed out, and the byte that says whether it is live. */
 struct round {
@@ -28,24 +32,30 @@ struct round {
 
 struct magazine {
     u32 n;        /* rounds in it */
-    u32 capacity; /* 1 .. MAGAZINE_ROUNDS */
+    u32 capacity; /* 1 .. MAGAZINE_ROUNDS; 0 for interrupt handlers */
     u64 n_allocs; /* objects handed out from here */
     struct round round[MAGAZINE_ROUNDS];
+};
+
+struct block_stack {
+    u32 n;
+    u32 capacity; /* 1 .. STACK_BLOCKS; 0 for interrupt handlers */
+    phys_t block[STACK_BLOCKS];
 };
 
 struct mm_cpu {
     u32 busy; /* above 0 while this context is inside of mm: others must not touch its caches, nor free metadata */
     struct magazine magazine[MM_N_CLASSES];
 
-    u32 n_frames;
-    u32 n_pages;
+    u32 n_frames, frame_capacity;
+    u32 n_pages, page_capacity;
     phys_t frame[STACK_FRAMES];
     u32 page[STACK_PAGES]; /* indexes into the page array */
+    struct block_stack blocks[STACK_ORDERS]; /* of orders 1, 2, ... */
 
-    struct mm_lock drain_lock; /* code's: keeps interrupts out while their caches are emptied */
     enum mm_context context;
     struct mm_cpu *other; /* this CPU's other context */
-    struct mm_cpu *next;  /* all of them */
+    struct mm_cpu *next;  /* all of them: code's, then the same CPU's interrupt handlers', then the next CPU's */
 };
 
 /*
@@ -69,6 +79,19 @@ struct mm_cpu *mm_boot_cpu(enum mm_context context);
 
 /* Makes a cleared pair of caches ready; mm_start does it for the boot CPU's. */
 void mm_cpu_start(struct mm_cpu pair[MM_N_CONTEXTS]);
+
+/* Free frames in the stacks of a CPU, those of pages included. */
+static inline u64 mm_cpu_free_frames(const struct mm_cpu *cpu)
+{
+    u64 n = cpu->n_frames + (u64)cpu->n_pages * PAGE_FRAMES;
+
+    for (unsigned i = 0; i < STACK_ORDERS; i++)
+        n += (u64)cpu->blocks[i].n << (i + 1);
+    return n;
+}
+
+/* How many frames of [start, end) lie in the stacks of frames and blocks of a CPU. */
+u64 mm_cpu_count_stacked(const struct mm_cpu *cpu, u64 start, u64 end);
 
 /* Caches for another CPU: those of its code; ->other are its interrupt handlers'.  NULL when memory is exhausted.
  * They live for ever. */

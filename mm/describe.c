@@ -35,9 +35,8 @@ static const struct mm_reserved *reserved_at(u64 at)
 static bool frame_is_stacked(phys_t frame)
 {
     for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next)
-        for (u32 i = 0; i < cpu->n_frames; i++)
-            if (cpu->frame[i].addr == frame.addr)
-                return true;
+        if (mm_cpu_count_stacked(cpu, frame.addr, frame.addr + FRAME_BYTES) != 0)
+            return true;
     return false;
 }
 

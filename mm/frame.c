@@ -17,7 +17,7 @@
  * When memory runs out, in this order: the zone itself; growing (zone.c); giving back what is cached (reclaim.c); and for
  * NORMAL borrowing from DMA.  Blocks of more than 256 frames are runs of whole pages with state PAGE_BLOCK.
  *
- * Cost: from or to the stack no lock, about 20 instructions; refilling and draining move half a stack under one lock.
+ * Cost: from or to the stack no lock, about 20 instructions (frame_stack.c).
  *
  * Invariants, checked by check_zones.c:
  *   I205  Each frame of a split page that is neither reserved nor was taken early is free there, in a CPU's stack, or held;
@@ -29,14 +29,13 @@
  */
 #include <lib/bits.h>
 #include <mm/frame.h>
+#include <mm/frame_stack.h>
 #include <mm/misuse.h>
 #include <mm/page.h>
 #include <mm/reclaim.h>
 #include <mm/role.h>
 #include <mm/run.h>
 #include <mm/split.h>
-
-#define STACK_BATCH (STACK_FRAMES / 2)
 
 static inline u64 *held_word(phys_t frame)
 {
@@ -128,7 +127,8 @@ static phys_t zone_take_or_grow(struct Zone *zone, unsigned order)
     return first;
 }
 
-static phys_t frame_alloc_any(struct Zone *zone, unsigned order)
+/* Wherever there is a block that this zone may have; not held yet. */
+static phys_t frame_find(struct Zone *zone, unsigned order)
 {
     phys_t first = zone_take_or_grow(zone, order);
 
@@ -136,40 +136,27 @@ static phys_t frame_alloc_any(struct Zone *zone, unsigned order)
         first = zone_take_or_grow(zone, order);
     if (phys_is_none(first) && zone->selector == ZONE_NORMAL && zone_dma_can_lend((u64)1 << order))
         first = zone_take(&mm.zone[0], order);
-    if (!phys_is_none(first) && order < SPLIT_ORDERS)
-        held_set(first, order);
     return first;
 }
 
-/* Fills the stack up to half from NORMAL. */
-static bool stack_refill(struct mm_cpu *cpu)
-{
-    struct Zone *zone = &mm.zone[1];
-    ul flags = platform_lock(&zone->lock);
-    u32 n = split_take_batch(zone, cpu->frame + cpu->n_frames, STACK_BATCH);
-
-    zone_count_taken(zone, n);
-    cpu->n_frames += n;
-    platform_unlock(&zone->lock, flags);
-    return n != 0;
-}
-
-/* What the stack cannot give at once. */
+/* What the stack of single frames cannot give at once. */
 static NOINLINE phys_t frame_alloc_slowly(unsigned selector, unsigned order)
 {
     struct Zone *zone = zone_of_selector(selector);
     struct mm_cpu *cpu = platform_cpu();
-    bool refilled;
     phys_t first = PHYS_NONE;
 
     if (zone == NULL || order > FRAME_MAX_ORDER)
         return PHYS_NONE;
     mm_enter(cpu);
-    refilled = order == 0 && selector == ZONE_NORMAL && stack_refill(cpu);
-    if (!refilled)
-        first = frame_alloc_any(zone, order);
+    if (selector == ZONE_NORMAL && order <= STACK_ORDERS)
+        first = frame_stack_pop(cpu, order);
+    if (phys_is_none(first))
+        first = frame_find(zone, order);
+    if (!phys_is_none(first) && order < SPLIT_ORDERS)
+        held_set(first, order);
     mm_leave(cpu);
-    return refilled ? frame_alloc(selector, 0) : first;
+    return first;
 }
 
 FAST_PATH phys_t frame_alloc(unsigned selector, unsigned order)
@@ -202,27 +189,6 @@ phys_t frame_alloc_in(struct Page *page)
     return frame;
 }
 
-/* Gives frames cpu->frame[0 .. n) back, the ones that were freed longest ago, and moves the others down. */
-static void stack_drain(struct mm_cpu *cpu, u32 n)
-{
-    struct Zone *zone = &mm.zone[1];
-    ul flags = platform_lock(&zone->lock);
-
-    for (u32 i = 0; i < n; i++)
-        split_give(zone, cpu->frame[i], 0);
-    zone_count_taken(zone, -(s64)n);
-    platform_unlock(&zone->lock, flags);
-    cpu->n_frames -= n;
-    for (u32 i = 0; i < cpu->n_frames; i++)
-        cpu->frame[i] = cpu->frame[i + n];
-}
-
-void frame_stack_drain(struct mm_cpu *cpu)
-{
-    if (cpu->n_frames != 0)
-        stack_drain(cpu, cpu->n_frames);
-}
-
 static int frame_free_pages(phys_t first, unsigned order)
 {
     struct Zone *zone = page_of(first)->zone;
@@ -240,32 +206,18 @@ static int frame_free_pages(phys_t first, unsigned order)
     return right ? 0 : misuse_phys("frame_free", first);
 }
 
-/* Puts a frame that nobody holds any more into the stack, if it is NORMAL's and there is place. */
-static bool frame_stack_push(phys_t frame)
-{
-    struct mm_cpu *cpu = platform_cpu();
-    bool fits;
-
-    mm_enter(cpu);
-    fits = page_of(frame)->zone == &mm.zone[1] && cpu->n_frames < STACK_FRAMES;
-    if (fits)
-        cpu->frame[cpu->n_frames++] = frame;
-    mm_leave(cpu);
-    return fits;
-}
-
 /* True when a frame of the block serves mm itself: then only its role's owner may free it, after clearing the role. */
 static bool block_has_role(const struct Page *page, phys_t first, unsigned order)
 {
-    if (LIKELY(page->roles == NULL))
-        return false;
-    for (u64 i = 0; i < 1u << order; i++)
-        if (role_of(phys_add(first, i * FRAME_BYTES)) != ROLE_NONE)
+    const ul *word = &page->words[first.addr / FRAME_BYTES % PAGE_FRAMES];
+
+    for (unsigned i = 0; i < 1u << order; i++)
+        if (word_role(word[i]) != ROLE_NONE)
             return true;
     return false;
 }
 
-/* Blocks, frames of other zones, frames of pages with roles, and what is wrong. */
+/* Blocks, frames of other zones, and what is wrong. */
 static NOINLINE int frame_free_slowly(phys_t first, unsigned order)
 {
     struct Zone *zone;
@@ -277,24 +229,15 @@ static NOINLINE int frame_free_slowly(phys_t first, unsigned order)
         return frame_free_pages(first, order);
     if (page_of(first)->state != PAGE_SPLIT || block_has_role(page_of(first), first, order) || !held_clear(first, order))
         return misuse_phys("frame_free", first);
-    if (order == 0 && frame_stack_push(first))
-        return 0;
     zone = page_of(first)->zone;
+    if (zone == &mm.zone[1] && order <= STACK_ORDERS) {
+        frame_stack_push(first, order);
+        return 0;
+    }
     flags = platform_lock(&zone->lock);
     split_give(zone, first, order);
     zone_count_taken(zone, -((s64)1 << order));
     platform_unlock(&zone->lock, flags);
-    return 0;
-}
-
-/* Puts a frame that nobody holds any more into a full stack, and leaves mm. */
-static NOINLINE int frame_free_drained(phys_t frame)
-{
-    struct mm_cpu *cpu = platform_cpu();
-
-    stack_drain(cpu, STACK_BATCH);
-    cpu->frame[cpu->n_frames++] = frame;
-    mm_leave(cpu);
     return 0;
 }
 
@@ -303,19 +246,16 @@ FAST_PATH int frame_free(phys_t first, unsigned order)
     struct mm_cpu *cpu = platform_cpu();
     const struct Page *page;
 
-    if (UNLIKELY(order != 0 || first.addr >= mm.ram_end))
+    if (UNLIKELY(order != 0 || first.addr >= mm.ram_end || first.addr % FRAME_BYTES != 0 ||
+                 cpu->n_frames == cpu->frame_capacity))
         return frame_free_slowly(first, order);
     page = page_of(first);
-    if (UNLIKELY(page->zone != &mm.zone[1] || page->state != PAGE_SPLIT || page->roles != NULL ||
-                 first.addr % FRAME_BYTES != 0))
-        return frame_free_slowly(first, 0);
     mm_enter(cpu);
-    if (UNLIKELY(!held_clear_word(held_word(first), held_bit(first)))) {
+    if (UNLIKELY(page->zone != &mm.zone[1] || word_role(page->words[first.addr / FRAME_BYTES % PAGE_FRAMES]) != 0 ||
+                 !held_clear_word(held_word(first), held_bit(first)))) {
         mm_leave(cpu);
         return frame_free_slowly(first, 0);
     }
-    if (UNLIKELY(cpu->n_frames == STACK_FRAMES))
-        return frame_free_drained(first);
     cpu->frame[cpu->n_frames++] = first;
     mm_leave(cpu);
     return 0;

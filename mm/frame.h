@@ -29,7 +29,4 @@ MUST_USE phys_t frame_alloc_in(struct Page *page);
 /* True when somebody holds this frame (of RAM) from frame_alloc. */
 bool frame_is_held(phys_t frame);
 
-/* Gives all frames of a CPU's stack back to their zones. */
-void frame_stack_drain(struct mm_cpu *cpu);
-
 #endif

@@ -15,7 +15,7 @@ static u64 zone_cached_frames(unsigned zone)
     if (zone != 1)
         return 0;
     for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next)
-        n += cpu->n_frames + (u64)cpu->n_pages * PAGE_FRAMES;
+        n += mm_cpu_free_frames(cpu);
     return n;
 }
 

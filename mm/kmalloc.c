@@ -8,13 +8,13 @@
  * for every 64-bit value:
  *
  *      offset = address - PAGE_OFFSET            not below mm.ram_end: not RAM that the direct map could show
- *      page = page array[offset >> 21]           holes of RAM read as zero: no roles
- *      word = page->roles[frame of the page]     NULL: nothing of kmalloc in this page
+ *      page = page array[offset >> 21]           holes of RAM are pages without roles
+ *      word = page->words[frame of the page]     leads to an object that is never live, where there is none
  *      number = offset in the frame, rotated right by the word's low 6 bits (role.c)
  *                                                not a multiple of the size: the low bits arrive on top, number is huge
  *      live = slab of the word -> live[number]   exchanged for 0; was it 1?
  *
- * So never-allocated, interior, foreign and doubly freed pointers fail one of three tests that the right ones need
+ * So never-allocated, interior, foreign and doubly freed pointers fail one of two tests that the right ones need
  * anyway; the one atomic operation makes sure that of two simultaneous frees one fails.  What failed is looked at again,
  * slowly, for the report.
  *
@@ -23,6 +23,7 @@
  *
  * Cost: see mm.h; no lock, and no cache line that another CPU writes, unless the object is freed elsewhere.
  */
+#include <lib/compiler.h>
 #include <lib/string.h>
 #include <mm/misuse.h>
 #include <mm/page.h>
@@ -30,9 +31,9 @@
 #include <mm/slab.h>
 
 /* The class of the size `last` + 1, at least one byte: the position of its highest bit, 32 bytes being class 0. */
-static inline unsigned class_of_last(ul last)
+static inline ul class_of_last(ul last)
 {
-    return ((unsigned)__builtin_clzl(last | (1UL << (CLASS_MIN_SHIFT - 1))) ^ 63) - (CLASS_MIN_SHIFT - 1);
+    return ((ul)__builtin_clzl(last | (1UL << (CLASS_MIN_SHIFT - 1))) ^ 63) - (CLASS_MIN_SHIFT - 1);
 }
 
 /* Clears the whole object that was made for this size. */
@@ -44,10 +45,9 @@ static NOINLINE void *object_clear(ul size, void *object)
 /* The top round of a magazine, which is not empty, as a live object. */
 static inline void *magazine_pop(struct magazine *magazine)
 {
-    u32 n = magazine->n - 1;
-    const struct round *round = &magazine->round[n];
+    const struct round *round = &magazine->round[(u64)magazine->n - 1];
 
-    magazine->n = n;
+    OPAQUE(magazine)->n--;
     magazine->n_allocs++;
     __atomic_store_n(round->live, 1, __ATOMIC_RELAXED);
     return round->object;
@@ -66,7 +66,7 @@ static NOINLINE void *kmalloc_slowly(ul size, gfp_t gfp)
     }
     if (size == 0)
         return kmalloc(1, gfp);
-    class = class_of_last(size - 1);
+    class = (unsigned)class_of_last(size - 1);
     mm_enter(cpu);
     refilled = magazine_refill(cpu, class);
     mm_leave(cpu);
@@ -82,13 +82,11 @@ FAST_PATH void *kmalloc(ul size, gfp_t gfp)
     struct mm_cpu *cpu = platform_cpu();
     ul last = size - 1;
     struct magazine *magazine;
-    unsigned class;
     void *object;
 
     if (UNLIKELY(last >= KMALLOC_MAX_BYTES))
         return kmalloc_slowly(size, gfp);
-    class = class_of_last(last);
-    magazine = &cpu->magazine[class];
+    magazine = OPAQUE(&cpu->magazine[class_of_last(last)]);
     mm_enter(cpu);
     if (UNLIKELY(magazine->n == 0)) {
         mm_leave(cpu);
@@ -146,6 +144,8 @@ static NOINLINE ul kfree_flushed(void *address, u8 *live, unsigned class)
 
     magazine_flush(cpu, class);
     magazine->round[magazine->n++] = (struct round){address, live};
+    if (magazine->n > magazine->capacity)
+        magazine_drain(cpu, class);
     mm_leave(cpu);
     return 0;
 }
@@ -156,7 +156,6 @@ FAST_PATH ul kfree(void *address)
     u64 offset = (u64)address - PAGE_OFFSET;
     struct magazine *magazine;
     u64 number;
-    ul *roles;
     ul word;
     u8 *live;
     u32 n;
@@ -164,10 +163,7 @@ FAST_PATH ul kfree(void *address)
     if (UNLIKELY(offset >= mm.ram_end))
         return kfree_refused(address);
     mm_enter(cpu);
-    roles = page_of(phys(offset))->roles;
-    if (UNLIKELY(roles == NULL))
-        goto refused;
-    word = roles[offset / FRAME_BYTES % PAGE_FRAMES];
+    word = page_of(phys(offset))->words[offset / FRAME_BYTES % PAGE_FRAMES];
     number = rotate_right(offset % FRAME_BYTES, word);
     if (UNLIKELY(number >= SLAB_MAX_OBJECTS))
         goto refused;
@@ -175,12 +171,11 @@ FAST_PATH ul kfree(void *address)
     if (UNLIKELY(__atomic_exchange_n(live, 0, __ATOMIC_ACQ_REL) == 0))
         goto refused;
     word &= 0x3f;
-    /* in bytes: the constant goes into the addresses of the fields, an index would have to be computed */
-    magazine = (struct magazine *)((u64)cpu->magazine + (word - CLASS_MIN_SHIFT) * sizeof *magazine);
+    magazine = OPAQUE(&cpu->magazine[word - CLASS_MIN_SHIFT]);
     n = magazine->n;
     if (UNLIKELY(n == magazine->capacity))
         return kfree_flushed(address, live, (unsigned)word - CLASS_MIN_SHIFT);
-    magazine->n = n + 1;
+    OPAQUE(magazine)->n++;
     magazine->round[n] = (struct round){address, live};
     mm_leave(cpu);
     return 0;

@@ -22,6 +22,8 @@
 #include <mm/slab.h>
 #include <mm/state.h>
 
+#define SETTLE_ROUNDS 4
+
 void limbo_start(void)
 {
     list_init(&mm.limbo.slabs);
@@ -38,7 +40,7 @@ void limbo_add_slab(struct slab *slab)
 
 bool limbo_has_room(void)
 {
-    return mm.limbo.n_tables < LIMBO_TABLES;
+    return mm.limbo.n_tables + mm.limbo.n_tables_taken < LIMBO_TABLES;
 }
 
 void limbo_add_table(phys_t frame)
@@ -62,8 +64,17 @@ static void limbo_take(struct limbo *from, struct limbo *to)
     to->n_tables = from->n_tables;
     for (u32 i = 0; i < from->n_tables; i++)
         to->table[i] = from->table[i];
+    from->n_tables_taken += from->n_tables; /* keeps their places, should they have to come back */
     from->n_slabs = from->n_tables = 0;
     platform_unlock(&from->lock, flags);
+}
+
+static void limbo_leave_places(u32 n_tables)
+{
+    ul flags = platform_lock(&mm.limbo.lock);
+
+    mm.limbo.n_tables_taken -= n_tables;
+    platform_unlock(&mm.limbo.lock, flags);
 }
 
 static void limbo_put_back(struct limbo *taken)
@@ -74,24 +85,35 @@ static void limbo_put_back(struct limbo *taken)
         limbo_add_slab(container_of(node, struct slab, link));
     for (u32 i = 0; i < taken->n_tables; i++)
         limbo_add_table(taken->table[i]);
+    limbo_leave_places(taken->n_tables);
 }
 
-void limbo_settle(void)
+/* One round; false when it is not possible to wait here. */
+static bool limbo_settle_once(void)
 {
     struct limbo taken;
     struct list_node *node;
 
-    if (mm.limbo.n_slabs + mm.limbo.n_tables == 0)
-        return;
     limbo_take(&mm.limbo, &taken);
     if (!platform_synchronize(NULL)) {
         limbo_put_back(&taken);
-        return;
+        return false;
     }
+    limbo_leave_places(taken.n_tables);
     while ((node = list_pop(&taken.slabs)) != NULL)
         descriptor_free(container_of(node, struct slab, link));
     for (u32 i = 0; i < taken.n_tables; i++)
         frame_free(taken.table[i], 0);
+    return true;
+}
+
+/* What is freed may have been the last to need a role table, which then comes here in turn.  Two rounds do; unless other
+ * CPUs go on filling it, which is no reason to stay here for ever. */
+void limbo_settle(void)
+{
+    for (unsigned round = 0; round < SETTLE_ROUNDS && mm.limbo.n_slabs + mm.limbo.n_tables != 0; round++)
+        if (!limbo_settle_once())
+            return;
 }
 
 void limbo_settle_if_due(void)

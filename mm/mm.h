@@ -81,6 +81,7 @@ struct Page {
     ul ref_counts;     /* 1 while allocated by alloc_pages, else 0 */
     ul free_frames[8]; /* a bit a frame, 1 = free; means something only while the page is split */
     ul *roles;         /* what its frames are used for, a word a frame (role.h); NULL: none of them for mm itself */
+    ul *words;         /* the same for kfree: mm.no_roles instead of NULL, also where there is no RAM */
     uint32_t next, prev;
     uint16_t n_free;  /* free frames while split */
     uint16_t n_roles; /* words in `roles` that say something */

@@ -4,11 +4,11 @@
  *
  * The page array has a struct Page for each 2 MiB of physical address space up to the end of RAM.  It lies in a window of
  * virtual memory that is backed, frame by frame (64 MiB of RAM each), only where there is RAM; in between it shows one
- * frame of zeros, read-only, which says "no RAM" everywhere.  So any address below mm.ram_end may be looked up without
+ * frame of blank pages, read-only, which say "no RAM" everywhere.  So any address below mm.ram_end may be looked up without
  * a test.  The held array (frame.c) is backed in the same way; nobody looks into its holes.
  *
  *      RAM          [=========]                    [====]
- *      page array   [f][f][f][f][0][0][0][0][0][0][f][f]      f: a frame of its own, 0: the frame of zeros
+ *      page array   [f][f][f][f][0][0][0][0][0][0][f][f]      f: a frame of its own, 0: the blank frame
  *
  * alloc_pages takes a run of whole pages from its zone; single NORMAL pages come from the CPU's stack of them.  A page
  * becomes the caller's by its state, PAGE_OWNED, which is what free_pages believes: it claims each page of the run by a
@@ -109,7 +109,7 @@ static bool page_stack_push(struct mm_cpu *cpu, u32 index)
     bool fits;
 
     mm_enter(cpu);
-    fits = page_at(index)->zone == &mm.zone[1] && cpu->n_pages < mm.stack_pages;
+    fits = page_at(index)->zone == &mm.zone[1] && cpu->n_pages < cpu->page_capacity;
     if (fits)
         cpu->page[cpu->n_pages++] = index;
     mm_leave(cpu);

@@ -4,7 +4,7 @@
  *
  * Both are windows, an entry a page (128 bytes) or a word's worth of bits (64 bytes a page).  For each run of RAM the part
  * of the window that describes it is rounded outward to frames and backed by early frames; what the run before backed
- * already is left out.  What lies between is shown as one frame of zeros, in the page array only.
+ * already is left out.  What lies between is shown as one frame of blank, in the page array only.
  *
  * Cost: 192 bytes of RAM cleared a page of RAM, some 15 instructions a page to fill it in.
  */
@@ -20,8 +20,17 @@ struct window {
     u64 base, bytes_a_page;
     u64 done;     /* backed, or filled, up to here */
     u64 *n_bytes; /* statistics: what it took */
-    phys_t zeros; /* shown in holes, or PHYS_NONE */
+    phys_t blank; /* of the page array: pages without RAM, shown in holes; else PHYS_NONE */
 };
+
+/* Cleared frames become pages without RAM: all that such a page says is that it has no roles. */
+static void pages_blank(phys_t first, u64 n_frames)
+{
+    struct Page *page = phys_pointer(first);
+
+    for (u64 i = 0; i < n_frames * FRAME_BYTES / sizeof *page; i++)
+        page[i].words = mm.no_roles;
+}
 
 static const char *window_back(struct window *w, u64 start, u64 end)
 {
@@ -32,6 +41,8 @@ static const char *window_back(struct window *w, u64 start, u64 end)
         if (phys_is_none(first) ||
             paging_map_own(virt(start), first, n_got * FRAME_BYTES, PAGE_R_W | PAGE_XD | PAGE_GLOBAL, false) != 0)
             return "no room for the page array";
+        if (!phys_is_none(w->blank))
+            pages_blank(first, n_got);
         platform_window(start, first, n_got * FRAME_BYTES, true);
         *w->n_bytes += n_got * FRAME_BYTES;
         start += n_got * FRAME_BYTES;
@@ -41,12 +52,12 @@ static const char *window_back(struct window *w, u64 start, u64 end)
 
 static const char *window_fill(const struct window *w, u64 start, u64 end)
 {
-    if (phys_is_none(w->zeros))
+    if (phys_is_none(w->blank))
         return NULL;
     for (; start < end; start += FRAME_BYTES) {
-        if (paging_map_own(virt(start), w->zeros, FRAME_BYTES, PAGE_XD | PAGE_GLOBAL, true) != 0)
+        if (paging_map_own(virt(start), w->blank, FRAME_BYTES, PAGE_XD | PAGE_GLOBAL, true) != 0)
             return "no room for the page array";
-        platform_window(start, w->zeros, FRAME_BYTES, false);
+        platform_window(start, w->blank, FRAME_BYTES, false);
     }
     return NULL;
 }
@@ -91,7 +102,11 @@ const char *page_array_start(void)
                            early_alloc_frame()};
     struct window held = {MM_HELD_ARRAY, HELD_BYTES_A_PAGE, MM_HELD_ARRAY, &mm.start.held_array_bytes, PHYS_NONE};
     struct memory_range run;
-    const char *wrong = phys_is_none(pages.zeros) ? "no room for the page array" : NULL;
+    const char *wrong = NULL;
+
+    if (phys_is_none(pages.blank))
+        return "no room for the page array";
+    pages_blank(pages.blank, 1);
 
     for (u64 from = 0; wrong == NULL && ram_next(from, &run); from = run.end) {
         wrong = window_extend(&pages, run.start, run.end);

@@ -8,9 +8,9 @@
  *     role tables that say nothing ------->                       stacks of pages  --> zones
  *                                                                                      grown pages --> UNMAPPED
  *
- * Who may touch what: code empties its own caches and, keeping interrupts out, those of its CPU's interrupt handlers, and
- * asks the other CPUs to do the same (platform_synchronize); an interrupt handler only its own, since it may have come
- * in the middle of an operation on the others.  The same goes for what must wait for other CPUs (grown pages, limbo).
+ * Who may touch what: code empties its own caches, and asks the other CPUs to do the same (platform_synchronize).  An
+ * interrupt handler has none, and may have come in the middle of an operation on code's; it gives back empty slabs only.
+ * The same goes for what must wait for other CPUs (grown pages, limbo).
  *
  * Paging's spare tables are no cache: unmapping needs them when memory is exhausted.  mm_shrink has them filled up again; an
  * allocation that is about to fail must not, as it may be the very one for a spare.
@@ -20,6 +20,7 @@
  * Cost: linear in what is cached; plus a look at all pages when role tables lie idle or pages are grown.
  */
 #include <mm/frame.h>
+#include <mm/frame_stack.h>
 #include <mm/page.h>
 #include <mm/paging.h>
 #include <mm/reclaim.h>
@@ -34,21 +35,13 @@ static void context_drain(struct mm_cpu *cpu)
     frame_stack_drain(cpu);
 }
 
-/* Empties all caches of the CPU it runs on: in ordinary code, at a place where these are consistent; or in an interrupt
+/* Empties the caches of the CPU it runs on: in ordinary code, at a place where these are consistent; or in an interrupt
  * that found ordinary code outside of mm. */
 static void cpu_drain(void)
 {
     struct mm_cpu *own = platform_cpu();
 
-    if (own->context == MM_CONTEXT_CODE) {
-        ul flags = platform_lock(&own->drain_lock);
-
-        context_drain(own->other);
-        platform_unlock(&own->drain_lock, flags);
-    } else {
-        context_drain(own->other);
-    }
-    context_drain(own);
+    context_drain(own->context == MM_CONTEXT_CODE ? own : own->other);
 }
 
 /* All that the running context may give back, but for grown pages. */
@@ -59,8 +52,6 @@ static void reclaim_caches(void)
     if (own->context == MM_CONTEXT_CODE) {
         cpu_drain();
         platform_synchronize(cpu_drain);
-    } else {
-        context_drain(own);
     }
     slab_release_empty();
     role_release_idle();

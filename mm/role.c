@@ -17,6 +17,10 @@
  * no descriptor: its address part is chosen so that live[0] is byte 1 of the word itself.  Everything else points
  * to mm.no_object, where nothing is ever live; so no test is needed for it.
  *
+ * Single frames with roles are taken, while there are any, from the page of the kernel's own tables, and then from the
+ * page that the last one came from: so those who cannot be moved stay together, and after everything was freed nothing needs
+ * a role table that did not need one at boot.
+ *
  * Where a role table lies: in a frame of the page that it describes, if one is free; then it describes itself, too.  So
  * a page that serves mm needs no other page, and becomes whole again when all its roles are gone.  Else it lies in
  * another page, which needs a role table for it in turn.
@@ -36,6 +40,7 @@
 #include <lib/string.h>
 #include <mm/frame.h>
 #include <mm/page.h>
+#include <mm/paging.h>
 #include <mm/role.h>
 
 #define ROLE_MASK 0x3f
@@ -79,6 +84,12 @@ void role_set(phys_t frame, enum role role, const void *points_to)
     platform_unlock(&mm.role_lock, flags);
 }
 
+void role_start(void)
+{
+    for (u64 i = 0; i < PAGE_FRAMES; i++)
+        mm.no_roles[i] = word_none();
+}
+
 /* Makes a held frame the role table of a page that has none. */
 static void table_install(struct Page *page, phys_t frame)
 {
@@ -88,6 +99,7 @@ static void table_install(struct Page *page, phys_t frame)
         table[i] = word_none();
     page->n_roles = 0;
     page->roles = table;
+    page->words = table;
 }
 
 /* What remains set in a table that describes nothing but itself, if it does. */
@@ -115,6 +127,7 @@ static phys_t table_uninstall(struct Page *page)
         page_of(frame)->n_roles--;
     }
     page->roles = NULL;
+    page->words = mm.no_roles;
     limbo_add_table(frame);
     return frame;
 }
@@ -205,12 +218,35 @@ static bool role_give(phys_t frame)
     return true;
 }
 
+/* A frame of a page of NORMAL that has a role table and a free frame; PHYS_NONE when it has not. */
+static phys_t frame_alloc_beside(struct Page *page)
+{
+    bool suits = page->zone == &mm.zone[1] && page->roles != NULL && page->n_free != 0;
+    phys_t frame = suits ? frame_alloc_in(page) : PHYS_NONE;
+
+    if (phys_is_none(frame) || role_claim(frame))
+        return frame;
+    frame_free(frame, 0);
+    return PHYS_NONE;
+}
+
 phys_t role_frame_alloc(unsigned order)
 {
-    phys_t first = frame_alloc(ZONE_NORMAL, order);
+    phys_t first = PHYS_NONE;
 
-    if (phys_is_none(first) || role_give(first))
+    if (order == 0)
+        first = frame_alloc_beside(page_of(paging_kernel_top()));
+    if (phys_is_none(first) && order == 0)
+        first = frame_alloc_beside(page_at(__atomic_load_n(&mm.role_page, __ATOMIC_RELAXED)));
+    if (!phys_is_none(first))
         return first;
+    first = frame_alloc(ZONE_NORMAL, order);
+    if (phys_is_none(first))
+        return first;
+    if (role_give(first)) {
+        __atomic_store_n(&mm.role_page, page_index(page_of(first)), __ATOMIC_RELAXED);
+        return first;
+    }
     frame_free(first, order);
     return PHYS_NONE;
 }

@@ -18,6 +18,15 @@ enum role {
     ROLE_TOP_LEVEL = 32,   /* added to an object's role: it serves as a top-level table */
 };
 
+/* The role that a word says. */
+static inline enum role word_role(ul word)
+{
+    return (enum role)(word & 0x3f);
+}
+
+/* Fills in what pages without a role table show.  Before the page array. */
+void role_start(void);
+
 /* The role of a frame; any physical address may be asked. */
 enum role role_of(phys_t frame);
 

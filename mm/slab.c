@@ -66,17 +66,14 @@ static void count_cache(s64 cache_bytes, s64 slab_free_bytes)
     __atomic_fetch_add(&mm.slab_free_bytes, (u64)slab_free_bytes, __ATOMIC_RELAXED);
 }
 
-static void magazine_start(struct magazine *magazine, unsigned class)
-{
-    u64 fit = mm.magazine_bytes >> (class + CLASS_MIN_SHIFT);
-
-    magazine->capacity = (u32)max_u64(min_u64(fit, MAGAZINE_ROUNDS), 1);
-}
 
 void magazines_start(struct mm_cpu *cpu)
 {
-    for (unsigned class = 0; class < MM_N_CLASSES; class++)
-        magazine_start(&cpu->magazine[class], class);
+    for (unsigned class = 0; class < MM_N_CLASSES && cpu->context == MM_CONTEXT_CODE; class++) {
+        u64 fit = mm.magazine_bytes >> (class + CLASS_MIN_SHIFT);
+
+        cpu->magazine[class].capacity = (u32)max_u64(min_u64(fit, MAGAZINE_ROUNDS), 1);
+    }
 }
 
 void slab_start(void)
@@ -229,7 +226,7 @@ static bool refill_from_frames(struct magazine *magazine, unsigned number, u32 t
 bool magazine_refill(struct mm_cpu *cpu, unsigned class)
 {
     struct magazine *magazine = &cpu->magazine[class];
-    u32 target = (magazine->capacity + 1) / 2;
+    u32 target = (u32)max_u64(magazine->capacity / 2, 1);
 
     if (class_is_blocks(class))
         return refill_from_frames(magazine, class, target);

@@ -38,18 +38,19 @@
 
 #define WORD_ORDER 6 /* 2^6 = 64 frames a word */
 #define N_WORDS 8
+#define ALL_FREE (~(u64)0)
+
+static const u64 aligned_bits[WORD_ORDER] = {
+    0xffffffffffffffff, 0x5555555555555555, 0x1111111111111111,
+    0x0101010101010101, 0x0001000100010001, 0x0000000100000001,
+};
 
 /* Of order 0..5: bit i of the result says that 2^order free frames start at i, a multiple of 2^order. */
 static u64 block_starts(u64 word, unsigned order)
 {
-    static const u64 aligned[WORD_ORDER] = {
-        0xffffffffffffffff, 0x5555555555555555, 0x1111111111111111,
-        0x0101010101010101, 0x0001000100010001, 0x0000000100000001,
-    };
-
     for (unsigned k = 0; k < order; k++)
         word &= word >> (1u << k);
-    return word & aligned[order];
+    return word & aligned_bits[order];
 }
 
 /* The same, only the blocks that are maximal (order 5: whose word is not free as a whole). */
@@ -59,9 +60,22 @@ static u64 maximal_block_starts(u64 word, unsigned order)
     u64 larger;
 
     if (order == WORD_ORDER - 1)
-        return word == ~(u64)0 ? 0 : starts;
+        return word == ALL_FREE ? 0 : starts;
     larger = block_starts(word, order + 1);
     return starts & ~(larger | larger << (1u << order));
+}
+
+/* The order of the largest free block inside a word that is neither 0 nor ALL_FREE. */
+static unsigned word_largest(u64 word)
+{
+    unsigned order = 0;
+
+    for (u64 starts = word; order + 1 < WORD_ORDER; order++) {
+        starts &= starts >> (1u << order) & aligned_bits[order + 1];
+        if (starts == 0)
+            break;
+    }
+    return order;
 }
 
 /* True when `n_words` words from `word` on are all free. */
@@ -71,7 +85,7 @@ static bool words_are_free(const ul *word, unsigned n_words)
 
     for (unsigned i = 0; i < n_words; i++)
         all &= word[i];
-    return all == ~(u64)0;
+    return all == ALL_FREE;
 }
 
 bool split_is_free(const struct Page *page, unsigned first, unsigned order)
@@ -97,58 +111,64 @@ static void bits_change(struct Page *page, unsigned first, unsigned order, bool 
         word[i] = free ? ~(ul)0 : 0;
 }
 
-/* The first frame of a free block of this order, 0..8, a maximal one if there is one; PAGE_FRAMES when there is none. */
+/* The first frame of a free block of order 6..8; PAGE_FRAMES when there is none. */
+static unsigned block_find_words(const struct Page *page, unsigned order)
+{
+    unsigned n_words = 1u << (order - WORD_ORDER);
+
+    for (unsigned i = 0; i < N_WORDS; i += n_words)
+        if (words_are_free(&page->free_frames[i], n_words))
+            return i * BITS_PER_WORD;
+    return PAGE_FRAMES;
+}
+
+/* The first frame of a free block of this order, 0..8, a maximal one if there is one; PAGE_FRAMES when there is none.
+ * Most words are all free or all taken, and told at a glance. */
 static unsigned block_find(const struct Page *page, unsigned order)
 {
     unsigned found = PAGE_FRAMES;
 
-    if (order >= WORD_ORDER) {
-        unsigned n_words = 1u << (order - WORD_ORDER);
-
-        for (unsigned i = 0; i < N_WORDS; i += n_words)
-            if (words_are_free(&page->free_frames[i], n_words))
-                return i * BITS_PER_WORD;
-        return PAGE_FRAMES;
-    }
+    if (order >= WORD_ORDER)
+        return block_find_words(page, order);
     for (unsigned i = 0; i < N_WORDS; i++) {
-        u64 starts = block_starts(page->free_frames[i], order);
-        u64 maximal;
+        u64 word = page->free_frames[i], starts;
 
-        if (starts == 0)
+        if (word == 0)
             continue;
-        maximal = maximal_block_starts(page->free_frames[i], order);
-        if (maximal != 0)
-            return i * BITS_PER_WORD + count_trailing_zeros(maximal);
-        if (found == PAGE_FRAMES)
+        starts = word == ALL_FREE ? 0 : maximal_block_starts(word, order);
+        if (starts != 0)
+            return i * BITS_PER_WORD + count_trailing_zeros(starts);
+        starts = word == ALL_FREE ? 1 : block_starts(word, order);
+        if (starts != 0 && found == PAGE_FRAMES)
             found = i * BITS_PER_WORD + count_trailing_zeros(starts);
     }
     return found;
 }
 
-static bool block_exists(const struct Page *page, unsigned order)
+/* The largest order, 6..8, of which these words are free (a bit a word); `full` is not 0. */
+static u8 words_largest(unsigned full)
 {
-    u64 any = 0;
+    unsigned pairs = full & full >> 1 & 0x55;
 
-    if (order >= WORD_ORDER)
-        return block_find(page, order) != PAGE_FRAMES;
-    for (unsigned i = 0; i < N_WORDS; i++)
-        any |= block_starts(page->free_frames[i], order);
-    return any != 0;
-}
-
-/* The order of the largest free block, known to be at most `most`. */
-static u8 largest_up_to(const struct Page *page, unsigned most)
-{
-    if (page->n_free == 0)
-        return PAGE_NO_ORDER;
-    while (!block_exists(page, most))
-        most--;
-    return (u8)most;
+    if ((pairs & pairs >> 2 & 0x11) != 0)
+        return WORD_ORDER + 2;
+    return pairs != 0 ? WORD_ORDER + 1 : WORD_ORDER;
 }
 
 u8 split_largest(const struct Page *page)
 {
-    return largest_up_to(page, SPLIT_ORDERS - 1);
+    unsigned full = 0, order = 0;
+
+    if (page->n_free == 0)
+        return PAGE_NO_ORDER;
+    for (unsigned i = 0; i < N_WORDS; i++)
+        full |= (unsigned)(page->free_frames[i] == ALL_FREE) << i;
+    if (full != 0)
+        return words_largest(full);
+    for (unsigned i = 0; i < N_WORDS && order < WORD_ORDER - 1; i++)
+        if (block_starts(page->free_frames[i], order + 1) != 0)
+            order = word_largest(page->free_frames[i]);
+    return (u8)order;
 }
 
 /* Puts a page into the list that its free blocks now call for. */
@@ -167,7 +187,7 @@ static phys_t split_take_block(struct Zone *zone, struct Page *page, unsigned fi
 {
     bits_change(page, first, order, false);
     page->n_free = (u16)(page->n_free - (1u << order));
-    split_relist(zone, page, largest_up_to(page, page->order));
+    split_relist(zone, page, split_largest(page));
     return phys(page->addr_phys + (u64)first * FRAME_BYTES);
 }
 
@@ -228,7 +248,7 @@ u32 split_take_batch(struct Zone *zone, phys_t *frames, u32 n)
             page->free_frames[i] = word;
         }
         page->n_free = (u16)(page->n_free - (n_taken - before));
-        split_relist(zone, page, largest_up_to(page, page->order));
+        split_relist(zone, page, split_largest(page));
     }
     return n_taken;
 }

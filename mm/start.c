@@ -20,6 +20,7 @@
 #include <mm/page.h>
 #include <mm/paging.h>
 #include <mm/platform.h>
+#include <mm/role.h>
 #include <mm/slab.h>
 
 /* A magazine may hold 1/2048 of RAM, at most 256 KiB: at 512 MiB that is reached. */
@@ -98,6 +99,7 @@ const char *mm_start(const struct mm_boot *boot)
     if (wrong != NULL)
         return wrong;
     mm.early.limit = MM_RAM_LIMIT;
+    role_start();
     wrong = page_array_start();
     if (wrong != NULL)
         return wrong;

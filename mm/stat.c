@@ -22,6 +22,7 @@ static u64 magazine_bytes(const struct mm_cpu *cpu)
 {
     u64 units = 0;
 
+#pragma GCC unroll 16
     for (unsigned class = MM_N_CLASSES; class-- > 0;)
         units = 2 * units + cpu->magazine[class].n;
     return units << CLASS_MIN_SHIFT;
@@ -38,8 +39,8 @@ struct mm_stat_t mm_stat(void)
         free_frames += mm.zone[i].n_free_frames;
         total_frames += mm.zone[i].managed_frames;
     }
-    for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next) {
-        free_frames += cpu->n_frames + (u64)cpu->n_pages * PAGE_FRAMES;
+    for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->other->next) { /* code's only */
+        free_frames += mm_cpu_free_frames(cpu);
         cache_free += magazine_bytes(cpu);
     }
     s.total = total_frames * FRAME_BYTES;

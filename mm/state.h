@@ -36,7 +36,8 @@ struct mm {
     struct descriptor_pool descriptors;
     struct limbo limbo;
     struct mm_lock role_lock;
-    struct mm_lock reclaim_lock; /* over the caches of the other context of this CPU, and the return of grown pages */
+    struct mm_lock cpus_lock;    /* over the end of the list of CPUs */
+    ul no_roles[PAGE_FRAMES];    /* the role table of a page that has none */
     struct slab_none no_object;  /* what a frame without objects points to */
     struct paging_state paging;
     struct mmio_state mmio;
@@ -46,6 +47,7 @@ struct mm {
     u64 slab_free_bytes;      /* objects that lie free in slabs */
     u64 shared_bytes;
     u64 n_misuses;
+    u32 role_page;            /* where the last frame with a role came from */
     bool idle_role_tables;    /* a role table may say nothing */
     u64 n_grown_pages;
     struct mm_start_info start;

@@ -28,7 +28,7 @@ typedef struct virt {
 #define MUST_USE __attribute__((warn_unused_result))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define NOINLINE __attribute__((noinline, cold))
+#define NOINLINE __attribute__((noinline))
 
 /* A function that is called very often and calls nothing but, as its last act, its slow path: no frame pointer. */
 #if defined(__GNUC__) && !defined(__clang__)

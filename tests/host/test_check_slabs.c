@@ -283,6 +283,7 @@ static void i316_no_object_is_lost(void **state)
     BREAK(316, slab->live[object_number(small)], 0);
     BREAK(316, ((u8 *)large_word)[1], 0);
     BREAK(316, magazine->round[0], magazine->round[1]);
+    cpu->other->magazine[CLASS_64].capacity = 1;
     cpu->other->magazine[CLASS_64].round[0] = magazine->round[0];
     BREAK(316, cpu->other->magazine[CLASS_64].n, 1);
 }
