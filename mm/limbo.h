@@ -16,6 +16,7 @@ struct limbo {
     struct mm_lock lock;
     struct list_node slabs; /* descriptors of slabs that are no more */
     u32 n_slabs, n_tables;
+    u32 n_tables_taken;         /* being settled: their places in `table` are kept */
     phys_t table[LIMBO_TABLES]; /* frames of role tables that no page has any more */
 };
 
