@@ -64,20 +64,35 @@ static bool check_words(struct mm_violation *out, const struct Page *page)
     return check_equal(out, 301, "roles of a page", page->addr_phys, n_roles, page->n_roles);
 }
 
-bool check_roles(struct mm_violation *out)
+/* I304 of what stands in where there is no object, and no role table. */
+static bool check_stand_ins(struct mm_violation *out)
 {
     const u8 *live = mm.no_object.live;
 
     for (unsigned i = 0; i < SLAB_MAX_OBJECTS; i++)
         if (live[i] != 0)
             return check_failed(out, 304, "an object lives where there is none", i, 0, live[i]);
+    for (u64 i = 0; i < PAGE_FRAMES; i++)
+        if (live_of_word(mm.no_roles[i]) != mm.no_object.live || word_role(mm.no_roles[i]) != ROLE_NONE)
+            return check_failed(out, 304, "a role where there is no role table", i, 0, mm.no_roles[i]);
+    return true;
+}
+
+bool check_roles(struct mm_violation *out)
+{
     for (u32 i = 0; i < mm.n_pages; i++)
         if (page_at(i)->roles != NULL && !check_role_table(out, page_at(i)))
             return false;
-    for (u32 i = 0; i < mm.n_pages; i++)
-        if (page_at(i)->roles != NULL && !check_words(out, page_at(i)))
+    for (u32 i = 0; i < mm.n_pages; i++) {
+        const struct Page *page = page_at(i);
+
+        if (page->words != (page->roles != NULL ? page->roles : mm.no_roles))
+            return check_failed(out, 304, "kfree is led to another role table", (u64)i * PAGE_BYTES,
+                                (u64)page->roles, (u64)page->words);
+        if (page->roles != NULL && !check_words(out, page))
             return false;
-    return true;
+    }
+    return check_stand_ins(out);
 }
 
 /* I305 of a page table of any address space, wherever it hangs. */

@@ -116,8 +116,9 @@ static bool check_page(struct mm_violation *out, u32 index, u64 *shared_bytes)
 /* I107 of one stack. */
 static bool check_stack(struct mm_violation *out, const struct mm_cpu *cpu)
 {
-    if (cpu->n_pages > STACK_PAGES)
-        return check_failed(out, 107, "pages in a CPU's stack", cpu->context, STACK_PAGES, cpu->n_pages);
+    if (cpu->n_pages > cpu->page_capacity || cpu->page_capacity > STACK_PAGES)
+        return check_failed(out, 107, "pages in a CPU's stack", cpu->context, cpu->page_capacity,
+                            cpu->n_pages);
     for (u32 i = 0; i < cpu->n_pages; i++) {
         u32 index = cpu->page[i];
         u64 at = (u64)index * PAGE_BYTES;

@@ -184,8 +184,9 @@ static bool check_block_stack(struct mm_violation *out, const struct block_stack
 /* I206 of a stack. */
 static bool check_stack(struct mm_violation *out, const struct mm_cpu *cpu)
 {
-    if (cpu->n_frames > STACK_FRAMES)
-        return check_failed(out, 206, "frames in a CPU's stack", cpu->context, STACK_FRAMES, cpu->n_frames);
+    if (cpu->n_frames > cpu->frame_capacity || cpu->frame_capacity > STACK_FRAMES)
+        return check_failed(out, 206, "frames in a CPU's stack", cpu->context, cpu->frame_capacity,
+                            cpu->n_frames);
     for (u32 i = 0; i < cpu->n_frames; i++)
         if (!check_stacked_once(out, cpu->frame[i].addr))
             return false;

@@ -31,7 +31,8 @@
  *   I301  n_roles of a page counts the words of its table that are not "none".
  *   I302  A role table is a held frame with the role ROLE_METADATA.
  *   I303  A page with a role table is split and in the direct map.
- *   I304  The word of a frame in which no object lies leads to mm.no_object, which is all zero.
+ *   I304  The word of a frame in which no object lies leads to mm.no_object, which is all zero.  words of a page is its role
+ *         table, or mm.no_roles, all of whose words are such.
  *   I305  The used entries of a page table are its present ones; those that are no leaves lead to tables of the level below.
  *
  * Locking: mm.role_lock around n_roles and the coming and going of tables.  Words are set by who holds the frame.

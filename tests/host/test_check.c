@@ -185,6 +185,7 @@ static void i107_the_stacks_hold_their_pages_once(void **state)
     BREAK(107, cpu->page[0], mm.n_pages + 100);
     BREAK(107, cpu->page[0], cpu->page[1]);
     BREAK(107, cpu->n_pages, STACK_PAGES + 1);
+    BREAK(107, cpu->page_capacity, STACK_PAGES + 1);
     BREAK(107, cpu->n_pages, cpu->n_pages - 1);
     BREAK(107, page_of(block)->state, PAGE_STACKED);
     other->page[0] = cpu->page[0];
@@ -360,9 +361,33 @@ static void i206_the_stacks_hold_their_frames_once(void **state)
     BREAK(206, cpu->frame[0], PHYS_NONE);
     BREAK(206, cpu->frame[0], block);
     BREAK(206, cpu->n_frames, STACK_FRAMES + 1);
+    BREAK(206, cpu->frame_capacity, STACK_FRAMES + 1);
     other->frame[0] = cpu->frame[0];
     BREAK(206, other->n_frames, 1);
     BREAK(206, *held_word(cpu->frame[0]), *held_word(cpu->frame[0]) | held_bit(cpu->frame[0]));
+}
+
+static void i206_the_stacks_of_blocks_hold_free_blocks_once(void **state)
+{
+    phys_t two[] = {frame_alloc(ZONE_NORMAL, 1), frame_alloc(ZONE_NORMAL, 1)};
+    struct block_stack *stack = &cpu->blocks[0];
+
+    (void)state;
+    assert_int_equal(frame_free(two[0], 1) | frame_free(two[1], 1), 0);
+    assert_sound();
+    assert_true(stack->n >= 2);
+    BREAK(206, stack->block[0], stack->block[1]);
+    BREAK(206, stack->block[0], phys_add(stack->block[0], FRAME_BYTES));
+    BREAK(206, stack->block[0], held);
+    BREAK(206, stack->block[0], cpu->frame[0]);
+    BREAK(206, stack->block[0], far_held);
+    BREAK(206, stack->block[0], PHYS_NONE);
+    BREAK(206, stack->n, STACK_BLOCKS + 1);
+    BREAK(206, stack->capacity, STACK_BLOCKS + 1);
+    BREAK(205, stack->n, stack->n - 1);
+    stack = &cpu->blocks[STACK_ORDERS - 1];
+    stack->block[0] = cpu->blocks[0].block[0];
+    BREAK(206, stack->n, 1);
 }
 
 static void i206_a_stack_holds_no_reserved_frame(void **state)
@@ -407,6 +432,7 @@ int main(void)
         TEST(i205_no_frame_is_lost),
         TEST(i205_no_reserved_frame_is_in_the_allocator),
         TEST(i206_the_stacks_hold_their_frames_once),
+        TEST(i206_the_stacks_of_blocks_hold_free_blocks_once),
         TEST(i206_a_stack_holds_no_reserved_frame),
     };
 

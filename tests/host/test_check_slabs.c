@@ -120,6 +120,11 @@ static void i304_words_without_an_object_lead_to_no_live_byte(void **state)
     BREAK(304, *small_word, (*small_word & ~ROLE_MASK) | 22);
     BREAK(304, *small_word, (*small_word & ~ROLE_MASK) | ROLE_TOP_LEVEL | 6);
     BREAK(304, mm.no_object.live[SLAB_MAX_OBJECTS - 1], 1);
+    BREAK(304, mm.no_roles[PAGE_FRAMES - 1], mm.no_roles[0] | ROLE_METADATA);
+    BREAK(304, mm.no_roles[0], *small_word);
+    BREAK(304, page_of(held)->words, mm.no_roles);
+    BREAK(304, page_at(0)->words, page_of(held)->roles);
+    BREAK(304, page_at(0)->words, NULL);
 }
 
 /* Tables of an address space that is not the current one: paging_check does not get there. */

@@ -169,6 +169,9 @@ static void frames_held_and_cached(void **state)
     assert_block_is(frame.addr, FRAME_BYTES, MM_CACHED_FRAME);
     assert_block_is(page->addr_phys, MIB(2), MM_CACHED_FRAME);
     assert_virt_text(frame.addr + PAGE_OFFSET, "a free frame");
+    block = frame_alloc(ZONE_NORMAL, 2);
+    assert_int_equal(frame_free(block, 2), 0);
+    assert_block_is(block.addr + 3 * FRAME_BYTES, FRAME_BYTES, MM_CACHED_FRAME);
     assert_virt_text(page->addr_phys + PAGE_OFFSET + 5, "a free frame");
 }
 
