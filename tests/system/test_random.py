@@ -271,7 +271,8 @@ def main():
     seed = suite.seed if suite.seed is not None else time.time_ns() % 1000000007
     print(f"# seed {seed}", flush=True)
     n_operations = N_OPERATIONS["full" if suite.full else "quick"]
-    suite.run(f"{n_operations}_random_operations_at_512M", random_operations, seed, n_operations, {"mem": "512M"})
+    suite.run(f"{n_operations}_random_operations_at_512M", random_operations, seed, n_operations,
+              {"mem": "512M", "cmdline": "console=serial"})
     if suite.full:
         suite.run("2000_random_operations_at_32M", random_operations, seed, 2000, {"mem": "32M", "machine": "pc", "cpu": "qemu64"})
         suite.run("1000_random_operations_under_bios", random_operations, seed, 1000, {"boot": "bios", "mem": "64M"})

@@ -14,7 +14,7 @@ from lib.shell import EOL
 
 AUTORUN = 'autorun="selftest; exit"'
 END_MARKER = re.compile(r"^# selftest: (\d+) passed, (\d+) failed$")
-RUN_SECONDS = 240
+RUN_SECONDS = 120
 N_TESTS_LEAST = 60
 
 QUICK = {

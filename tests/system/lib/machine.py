@@ -138,7 +138,7 @@ class Machine:
             else:
                 time.sleep(0.1)
         status = self._process.poll()
-        check(status is not None, f"the machine did not end within {timeout} s")
+        check(status is not None, f"the machine did not end within {timeout} s{self.shell.tail() if self.shell else ''}")
         self.qmp.finish()
         if self.shell:
             self.shell.drain(0.1)

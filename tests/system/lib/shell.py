@@ -36,10 +36,14 @@ class Shell:
         """Everything that came over the line so far."""
         return self._record.getvalue()
 
+    def tail(self, n_lines=25):
+        """The end of the transcript, to be put behind a message."""
+        lines = self.transcript().replace("\r", "").split("\n")[-n_lines:]
+        return "; the end of the serial output:\n" + "\n".join("    | " + line for line in lines)
+
     def _lose(self, what):
-        tail = "\n".join("    | " + line for line in self.transcript().replace("\r", "").split("\n")[-25:])
         self._lost = what
-        raise Failure(f"{what}; the end of the serial output:\n{tail}")
+        raise Failure(what + self.tail())
 
     def send(self, text):
         """Sends text as it is."""
