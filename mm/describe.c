@@ -4,7 +4,8 @@
  *
  * The questions are asked from the outside in: is it an address at all, is there RAM, what is the page, what is the
  * frame, what is the object.  Each answer is a copy of what the structures say at that moment; no lock is taken, so that
- * reports can be made anywhere.
+ * reports can be made anywhere.  Other CPUs may change the answer between two questions: then it is a mixture, but made of
+ * memory that may be read (mm_enter).
  */
 #include <lib/bits.h>
 #include <lib/printf.h>
@@ -40,14 +41,16 @@ static bool frame_is_stacked(phys_t frame)
     return false;
 }
 
-/* The first frame of the block object that `frame` lies in, looked for at each alignment; PHYS_NONE if it is in none. */
-static phys_t block_head_of(phys_t frame)
+/* The first frame of the block object that `frame` lies in, looked for at each alignment, and its role word; PHYS_NONE if
+ * it is in none. */
+static phys_t block_head_of(phys_t frame, ul *word)
 {
     for (unsigned shift = SLAB_MAX_SHIFT + 1; shift <= CLASS_MAX_SHIFT; shift++) {
         phys_t head = phys(align_down(frame.addr, 1UL << shift));
-        unsigned role = role_of(head);
+        unsigned role;
 
-        role -= role > ROLE_TOP_LEVEL ? ROLE_TOP_LEVEL : 0;
+        *word = role_word_now(head);
+        role = word_role(*word) % ROLE_TOP_LEVEL;
         if (role >= shift && role <= CLASS_MAX_SHIFT && frame.addr - head.addr < 1UL << role)
             return head;
     }
@@ -61,34 +64,36 @@ static void describe_object(struct mm_what *out, u64 start, unsigned shift, bool
     set_block(out, start, 1UL << shift);
 }
 
-static void describe_slab_frame(struct mm_what *out, phys_t at, unsigned shift)
+static void describe_slab_frame(struct mm_what *out, phys_t at, ul word)
 {
-    const struct slab *slab = slab_of_word(*role_word(at));
+    const struct slab *slab = slab_of_word(word);
+    unsigned shift = word_role(word);
     u64 start = align_down(at.addr, 1UL << shift);
 
     describe_object(out, start, shift, slab->live[(start % FRAME_BYTES) >> shift] != 0);
 }
 
-/* A frame that is held or serves mm: by its role.  False when it has none. */
+/* A frame that is held or serves mm: by its role.  False when it has none.  Each word is read once: it may change. */
 static bool describe_role(struct mm_what *out, phys_t at)
 {
     phys_t frame = phys(align_down(at.addr, FRAME_BYTES));
-    phys_t head = block_head_of(frame);
-    unsigned role = role_of(frame);
+    ul word;
+    phys_t head = block_head_of(frame, &word);
+    unsigned role;
 
     if (!phys_is_none(head)) {
-        unsigned shift = role_of(head) % ROLE_TOP_LEVEL;
-
-        describe_object(out, head.addr, shift, (*role_word(head) >> 8 & 0xff) != 0);
+        describe_object(out, head.addr, word_role(word) % ROLE_TOP_LEVEL, word_live(word) != 0);
         return true;
     }
+    word = role_word_now(frame);
+    role = word_role(word);
     set_block(out, frame.addr, FRAME_BYTES);
     if (role >= ROLE_OBJECT_MIN && role <= ROLE_OBJECT_MAX) {
-        describe_slab_frame(out, at, role);
+        describe_slab_frame(out, at, word);
     } else if (role != ROLE_NONE && role <= ROLE_TABLE_MAX) {
         out->kind = MM_TABLE;
         out->level = role;
-        out->n_used = table_frame_used(frame);
+        out->n_used = word_used(word);
     } else if (role == ROLE_METADATA) {
         out->kind = MM_METADATA;
     }
@@ -152,7 +157,7 @@ static void describe_whole(struct mm_what *out, const struct Page *page)
     }
 }
 
-void mm_describe_phys(phys_t at, struct mm_what *out)
+static void describe_page_of(phys_t at, struct mm_what *out)
 {
     const struct Page *page;
 
@@ -174,6 +179,16 @@ void mm_describe_phys(phys_t at, struct mm_what *out)
     }
     set_block(out, page->addr_phys, PAGE_BYTES);
     describe_whole(out, page);
+}
+
+/* What is read on the way must not be freed meanwhile (limbo.c). */
+void mm_describe_phys(phys_t at, struct mm_what *out)
+{
+    struct mm_cpu *cpu = platform_cpu();
+
+    mm_enter(cpu);
+    describe_page_of(at, out);
+    mm_leave(cpu);
 }
 
 /* The piece of the kernel image that a virtual address lies in; false when in none. */

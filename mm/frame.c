@@ -175,18 +175,17 @@ FAST_PATH phys_t frame_alloc(unsigned selector, unsigned order)
     return frame;
 }
 
-phys_t frame_alloc_in(struct Page *page)
+u32 frame_alloc_in(struct Page *page, phys_t *frames, u32 n)
 {
     struct Zone *zone = page->zone;
     ul flags = platform_lock(&zone->lock);
-    phys_t frame = split_take_in(zone, page);
+    u32 n_taken = page->state == PAGE_SPLIT && page->zone == zone ? split_take_in(zone, page, frames, n) : 0;
 
-    if (!phys_is_none(frame)) {
-        zone_count_taken(zone, 1);
-        held_set(frame, 0);
-    }
+    zone_count_taken(zone, n_taken);
+    for (u32 i = 0; i < n_taken; i++)
+        held_set(frames[i], 0);
     platform_unlock(&zone->lock, flags);
-    return frame;
+    return n_taken;
 }
 
 static int frame_free_pages(phys_t first, unsigned order)
@@ -209,12 +208,16 @@ static int frame_free_pages(phys_t first, unsigned order)
 /* True when a frame of the block serves mm itself: then only its role's owner may free it, after clearing the role. */
 static bool block_has_role(const struct Page *page, phys_t first, unsigned order)
 {
-    const ul *word = &page->words[first.addr / FRAME_BYTES % PAGE_FRAMES];
+    struct mm_cpu *cpu = platform_cpu();
+    bool has_role = false;
+    const ul *word;
 
+    mm_enter(cpu); /* another CPU may be about to free the table, if the block is not in it */
+    word = &page->words[first.addr / FRAME_BYTES % PAGE_FRAMES];
     for (unsigned i = 0; i < 1u << order; i++)
-        if (word_role(word[i]) != ROLE_NONE)
-            return true;
-    return false;
+        has_role |= word_role(word[i]) != ROLE_NONE;
+    mm_leave(cpu);
+    return has_role;
 }
 
 /* Blocks, frames of other zones, and what is wrong. */

@@ -18,13 +18,13 @@
 MUST_USE phys_t frame_alloc(unsigned zone, unsigned order);
 
 /*
- * frame_free - gives a block back: what frame_alloc gave, or an aligned part of it.
+ * frame_free - gives a block back: what frame_alloc gave, or an aligned part of it (whole pages of a block of pages).
  * Returns 0; anything else is misuse, reported, without effect, and -EFAULT.
  */
 int frame_free(phys_t first, unsigned order);
 
-/* Takes one free frame of this very page, which is split and in the direct map, or PHYS_NONE.  For role tables. */
-MUST_USE phys_t frame_alloc_in(struct Page *page);
+/* Takes up to n free frames of this very page, if it is split.  Returns how many.  For frames with roles. */
+MUST_USE u32 frame_alloc_in(struct Page *page, phys_t *frames, u32 n);
 
 /* True when somebody holds this frame (of RAM) from frame_alloc. */
 bool frame_is_held(phys_t frame);

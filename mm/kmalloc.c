@@ -102,33 +102,38 @@ FAST_PATH void *kzalloc(ul size, gfp_t gfp)
     return kmalloc(size, gfp | __GFP_ZERO);
 }
 
-/* The object at `at` serves as a top-level table.  Makes it an ordinary object again, unless it is loaded. */
-static bool top_level_retire(phys_t at)
-{
-    ul word = *role_word(at);
-    u8 live = (u8)(word >> 8);
+enum refusal { WRONG, RETIRED, LOADED };
 
-    if (((ul)get_CR3() & PAGE_4K_MASK) == at.addr)
-        return false;
-    role_set(at, (enum role)((word & 0x3f) - ROLE_TOP_LEVEL), (u8 *)role_word(at) + 1 - offsetof(struct slab, live));
-    *((u8 *)role_word(at) + 1) = live;
-    return true;
+/* Why the fast path refused an address.  A top-level table that is not loaded becomes an ordinary object again. */
+static enum refusal refusal_of(phys_t at)
+{
+    struct mm_cpu *cpu = platform_cpu();
+    enum refusal refusal = WRONG;
+
+    mm_enter(cpu);
+    if (at.addr % FRAME_BYTES == 0 && role_of(at) > ROLE_TOP_LEVEL) {
+        refusal = ((ul)get_CR3() & PAGE_4K_MASK) == at.addr ? LOADED : RETIRED;
+        if (refusal == RETIRED)
+            role_forget_top_level(at);
+    }
+    mm_leave(cpu);
+    return refusal;
 }
 
 /* What the fast path refused: NULL, a top-level table, or misuse. */
 static NOINLINE ul kfree_refused(void *address)
 {
-    phys_t at = pointer_phys(address);
-
     if (address == NULL)
         return 0;
-    if ((u64)address % FRAME_BYTES == 0 && role_of(at) > ROLE_TOP_LEVEL) {
-        if (top_level_retire(at))
-            return kfree(address);
+    switch (refusal_of(pointer_phys(address))) {
+    case RETIRED:
+        return kfree(address);
+    case LOADED:
         mm_misuse("kfree", (ul)address, "a page table");
         return (ul)-EFAULT;
+    default:
+        return (ul)misuse_virt("kfree", virt((u64)address));
     }
-    return (ul)misuse_virt("kfree", virt((u64)address));
 }
 
 static inline u64 rotate_right(u64 x, u64 n)

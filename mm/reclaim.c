@@ -80,11 +80,14 @@ bool reclaim_for(const struct Zone *zone)
 
 ul mm_shrink(void)
 {
+    struct mm_cpu *own = platform_cpu();
     ul before = mm_stat().free;
     ul after;
 
     paging_shrink();
+    mm_enter(own); /* another CPU's request to drain must not come in the middle of ours */
     reclaim_caches();
+    mm_leave(own);
     zone_give_back_grown();
     after = mm_stat().free;
     return after > before ? after - before : 0;

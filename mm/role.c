@@ -46,6 +46,7 @@
 
 #define ROLE_MASK 0x3f
 #define ADDRESS_SHIFT 16
+#define LIVE_MASK 0xff00UL
 #define USED_SHIFT 6
 #define USED_MASK (0x3ffUL << USED_SHIFT)
 
@@ -69,20 +70,25 @@ static bool has_role_word(phys_t frame)
     return page_exists(frame) && page_of(frame)->roles != NULL;
 }
 
+/* One look at the pointer: the table of a page in which the asker holds nothing may go away at any time. */
+ul role_word_now(phys_t frame)
+{
+    const ul *words;
+
+    if (!page_exists(frame))
+        return word_none();
+    words = __atomic_load_n(&page_of(frame)->words, __ATOMIC_RELAXED);
+    return __atomic_load_n(&words[frame.addr / FRAME_BYTES % PAGE_FRAMES], __ATOMIC_RELAXED);
+}
+
 enum role role_of(phys_t frame)
 {
-    return has_role_word(frame) ? (enum role)(*role_word(frame) & ROLE_MASK) : ROLE_NONE;
+    return word_role(role_word_now(frame));
 }
 
 void role_set(phys_t frame, enum role role, const void *points_to)
 {
-    ul *word = role_word(frame);
-    ul flags = platform_lock(&mm.role_lock);
-    struct Page *page = page_of(frame);
-
-    page->n_roles = (uint16_t)(page->n_roles + (role != ROLE_NONE) - ((*word & ROLE_MASK) != ROLE_NONE));
-    *word = word_make(role, points_to);
-    platform_unlock(&mm.role_lock, flags);
+    *role_word(frame) = word_make(role, points_to);
 }
 
 void role_start(void)
@@ -100,7 +106,7 @@ static void table_install(struct Page *page, phys_t frame)
         table[i] = word_none();
     page->n_roles = 0;
     page->roles = table;
-    page->words = table;
+    __atomic_store_n(&page->words, table, __ATOMIC_RELEASE); /* others look into it from now on */
 }
 
 /* What remains set in a table that describes nothing but itself, if it does. */
@@ -178,9 +184,9 @@ static bool table_ensure(struct Page *page)
     bool left_idle = false, is_short = false;
 
     while (page->roles == NULL && !is_short) {
-        phys_t frame = frame_alloc_in(source);
+        phys_t frame;
 
-        if (phys_is_none(frame))
+        if (frame_alloc_in(source, &frame, 1) == 0)
             frame = frame_alloc(ZONE_NORMAL, 0);
         if (phys_is_none(frame))
             return false;
@@ -194,16 +200,17 @@ static bool table_ensure(struct Page *page)
     return page->roles != NULL;
 }
 
-/* Gives a frame its first role, so that its page keeps the role table.  False when that just went away. */
-static bool role_claim(phys_t frame)
+/* Gives frames of one page their first role, so that it keeps the role table.  False when that just went away. */
+static bool roles_claim(const phys_t *frames, u32 n)
 {
     ul flags = platform_lock(&mm.role_lock);
-    struct Page *page = page_of(frame);
+    struct Page *page = page_of(frames[0]);
     bool there = page->roles != NULL;
 
     if (there) {
-        page->n_roles++;
-        *role_word(frame) = word_make(ROLE_METADATA, &mm.no_object);
+        page->n_roles = (uint16_t)(page->n_roles + n);
+        for (u32 i = 0; i < n; i++)
+            *role_word(frames[i]) = word_make(ROLE_METADATA, &mm.no_object);
     }
     platform_unlock(&mm.role_lock, flags);
     return there;
@@ -215,33 +222,28 @@ static bool role_give(phys_t frame)
     do {
         if (!table_ensure(page_of(frame)))
             return false;
-    } while (!role_claim(frame));
+    } while (!roles_claim(&frame, 1));
     return true;
 }
 
-/* A frame of a page of NORMAL that has a role table and a free frame; PHYS_NONE when it has not. */
-static phys_t frame_alloc_beside(struct Page *page)
+/* Up to n frames of a page of NORMAL that has a role table, with ROLE_METADATA; how many. */
+static u32 frames_alloc_beside(struct Page *page, phys_t *frames, u32 n)
 {
     bool suits = page->zone == &mm.zone[1] && page->roles != NULL && page->n_free != 0;
-    phys_t frame = suits ? frame_alloc_in(page) : PHYS_NONE;
+    u32 n_taken = suits ? frame_alloc_in(page, frames, n) : 0;
 
-    if (phys_is_none(frame) || role_claim(frame))
-        return frame;
-    frame_free(frame, 0);
-    return PHYS_NONE;
+    if (n_taken == 0 || roles_claim(frames, n_taken))
+        return n_taken;
+    for (u32 i = 0; i < n_taken; i++)
+        frame_free(frames[i], 0);
+    return 0;
 }
 
-phys_t role_frame_alloc(unsigned order)
+/* A block from anywhere, and a role table for its page. */
+static phys_t block_alloc_anywhere(unsigned order)
 {
-    phys_t first = PHYS_NONE;
+    phys_t first = frame_alloc(ZONE_NORMAL, order);
 
-    if (order == 0)
-        first = frame_alloc_beside(page_of(paging_kernel_top()));
-    if (phys_is_none(first) && order == 0)
-        first = frame_alloc_beside(page_at(__atomic_load_n(&mm.role_page, __ATOMIC_RELAXED)));
-    if (!phys_is_none(first))
-        return first;
-    first = frame_alloc(ZONE_NORMAL, order);
     if (phys_is_none(first))
         return first;
     if (role_give(first)) {
@@ -252,14 +254,46 @@ phys_t role_frame_alloc(unsigned order)
     return PHYS_NONE;
 }
 
+u32 role_frames_alloc(phys_t *frames, u32 n)
+{
+    u32 n_taken = frames_alloc_beside(page_of(paging_kernel_top()), frames, n);
+
+    if (n_taken == 0)
+        n_taken = frames_alloc_beside(page_at(__atomic_load_n(&mm.role_page, __ATOMIC_RELAXED)), frames, n);
+    if (n_taken != 0)
+        return n_taken;
+    frames[0] = block_alloc_anywhere(0);
+    return !phys_is_none(frames[0]);
+}
+
+phys_t role_frame_alloc(unsigned order)
+{
+    phys_t first;
+
+    if (order != 0)
+        return block_alloc_anywhere(order);
+    return role_frames_alloc(&first, 1) == 0 ? PHYS_NONE : first;
+}
+
+void role_frames_free(const phys_t *first, u32 n, unsigned order)
+{
+    ul flags = platform_lock(&mm.role_lock);
+
+    for (u32 i = 0; i < n; i++) {
+        *role_word(first[i]) = word_none();
+        page_of(first[i])->n_roles--;
+    }
+    platform_unlock(&mm.role_lock, flags);
+    for (u32 i = 0; i < n; i++)
+        frame_free(first[i], order);
+    for (u32 i = 0; i < n; i++)
+        if (page_of(first[i])->roles != NULL && page_of(first[i])->n_roles <= 1)
+            table_release(page_of(first[i]));
+}
+
 void role_frame_free(phys_t first, unsigned order)
 {
-    struct Page *page = page_of(first);
-
-    role_set(first, ROLE_NONE, &mm.no_object);
-    frame_free(first, order);
-    if (page->n_roles <= 1)
-        table_release(page);
+    role_frames_free(&first, 1, order);
 }
 
 void role_release_idle(void)
@@ -330,12 +364,23 @@ bool frame_is_live(phys_t frame)
 
 void role_note_top_level(phys_t top)
 {
-    enum role role = role_of(top);
-    ul flags;
+    ul flags = platform_lock(&mm.role_lock);
+    ul word = role_word_now(top);
+    enum role role = word_role(word);
 
-    if (role < 12 || role > ROLE_OBJECT_MAX)
-        return;
-    flags = platform_lock(&mm.role_lock);
-    *role_word(top) = word_make((enum role)(role + ROLE_TOP_LEVEL), &mm.no_object) | (*role_word(top) & 0xff00);
+    if (role >= 12 && role <= ROLE_OBJECT_MAX)
+        *role_word(top) = word_make((enum role)(role + ROLE_TOP_LEVEL), &mm.no_object) | (word & LIVE_MASK);
+    platform_unlock(&mm.role_lock, flags);
+}
+
+void role_forget_top_level(phys_t top)
+{
+    ul flags = platform_lock(&mm.role_lock);
+    ul word = role_word_now(top);
+    const u8 *live = (const u8 *)role_word(top) + 1;
+
+    if (word_role(word) > ROLE_TOP_LEVEL)
+        *role_word(top) = word_make((enum role)(word_role(word) - ROLE_TOP_LEVEL), live - offsetof(struct slab, live)) |
+                          (word & LIVE_MASK);
     platform_unlock(&mm.role_lock, flags);
 }

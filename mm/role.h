@@ -24,11 +24,26 @@ static inline enum role word_role(ul word)
     return (enum role)(word & 0x3f);
 }
 
+/* Of an object of a frame or more: 1 when it is live.  Of a page table: its used entries. */
+static inline u8 word_live(ul word)
+{
+    return (u8)(word >> 8);
+}
+
+static inline unsigned word_used(ul word)
+{
+    return (unsigned)(word >> 6 & 0x3ff);
+}
+
 /* Fills in what pages without a role table show.  Before the page array. */
 void role_start(void);
 
-/* The role of a frame; any physical address may be asked. */
+/*
+ * The role of a frame, and its whole word, as they are now; any physical address may be asked.  Who holds nothing in that
+ * page asks between mm_enter and mm_leave or with interrupts off, or may be told what was long ago.
+ */
 enum role role_of(phys_t frame);
+ul role_word_now(phys_t frame);
 
 /* The whole word of a frame whose page has a role table; a pointer into it. */
 ul *role_word(phys_t frame);
@@ -37,10 +52,16 @@ ul *role_word(phys_t frame);
  * The first frame has the role ROLE_METADATA until the caller sets another. */
 MUST_USE phys_t role_frame_alloc(unsigned order);
 
-/* Clears the role of such a block and gives it back to the frame allocator. */
+/* Single such frames, 1 .. n of them in one page, as there are.  Returns how many; 0 when memory is exhausted. */
+MUST_USE u32 role_frames_alloc(phys_t *frames, u32 n);
+
+/* Clears the roles of n blocks of one order and gives them back to the frame allocator; and of one. */
+void role_frames_free(const phys_t *first, u32 n, unsigned order);
+
 void role_frame_free(phys_t first, unsigned order);
 
-/* Changes the role of a frame that has one, and what its word points to; the information bits become 0. */
+/* Changes the role of a frame that has one to another (not ROLE_NONE), and what its word points to; the information bits
+ * become 0. */
 void role_set(phys_t frame, enum role role, const void *points_to);
 
 /* Frees role tables that say nothing any more. */
@@ -72,5 +93,8 @@ bool frame_is_live(phys_t frame);
 
 /* Notes that `top`, an object of kmalloc, serves as a top-level table, so that kfree looks whether it is loaded. */
 void role_note_top_level(phys_t top);
+
+/* Makes it an ordinary object again, if it is not one already. */
+void role_forget_top_level(phys_t top);
 
 #endif

@@ -204,21 +204,32 @@ static struct round block_round(phys_t first, unsigned class)
 
 /* When memory is short, taking one more block gives back what is cached, the rounds taken so far among it: then one is
  * enough, or a single block would go round and round. */
+/* Up to n blocks of this order with roles; how many. */
+static u32 blocks_alloc(phys_t *first, u32 n, unsigned order)
+{
+    if (order == 0)
+        return role_frames_alloc(first, n);
+    first[0] = role_frame_alloc(order);
+    return !phys_is_none(first[0]);
+}
+
 static bool refill_from_frames(struct magazine *magazine, unsigned number, u32 target)
 {
     struct slab_class *class = &mm.class[number];
     bool is_short = false;
 
     while (magazine->n < target && !is_short) {
+        phys_t first[MAGAZINE_ROUNDS];
         u32 n_before = magazine->n;
-        phys_t first = role_frame_alloc(block_order(number));
+        u32 n = blocks_alloc(first, target - n_before, block_order(number));
 
-        if (phys_is_none(first))
+        if (n == 0)
             break;
         is_short = magazine->n < n_before;
-        magazine->round[magazine->n++] = block_round(first, number);
-        __atomic_fetch_add(&class->n_slabs, 1, __ATOMIC_RELAXED);
-        count_cache((s64)object_bytes(number), 0);
+        __atomic_fetch_add(&class->n_slabs, n, __ATOMIC_RELAXED);
+        count_cache((s64)(n * object_bytes(number)), 0);
+        for (u32 i = 0; i < n; i++)
+            magazine->round[magazine->n++] = block_round(first[i], number);
     }
     return magazine->n != 0;
 }
@@ -287,8 +298,11 @@ static void flush_to_slabs(unsigned number, const struct round *round, u32 n)
 
 static void flush_to_frames(unsigned number, const struct round *round, u32 n)
 {
+    phys_t first[MAGAZINE_ROUNDS];
+
     for (u32 i = 0; i < n; i++)
-        role_frame_free(pointer_phys(round[i].object), block_order(number));
+        first[i] = pointer_phys(round[i].object);
+    role_frames_free(first, n, block_order(number));
     __atomic_fetch_sub(&mm.class[number].n_slabs, n, __ATOMIC_RELAXED);
     count_cache(-(s64)(n * object_bytes(number)), 0);
 }

@@ -222,11 +222,21 @@ phys_t split_take(struct Zone *zone, unsigned order)
     return split_take_block(zone, page, block_find(page, order), order);
 }
 
-phys_t split_take_in(struct Zone *zone, struct Page *page)
+u32 split_take_in(struct Zone *zone, struct Page *page, phys_t *frames, u32 n)
 {
-    if (page->state != PAGE_SPLIT || page->n_free == 0)
-        return PHYS_NONE;
-    return split_take_block(zone, page, block_find(page, 0), 0);
+    u32 n_taken = 0;
+
+    for (unsigned i = 0; i < N_WORDS && n_taken < n; i++) {
+        u64 word = page->free_frames[i];
+        u64 at = page->addr_phys + (u64)i * BITS_PER_WORD * FRAME_BYTES;
+
+        for (; word != 0 && n_taken < n; word &= word - 1)
+            frames[n_taken++] = phys(at + count_trailing_zeros(word) * FRAME_BYTES);
+        page->free_frames[i] = word;
+    }
+    page->n_free = (u16)(page->n_free - n_taken);
+    split_relist(zone, page, split_largest(page));
+    return n_taken;
 }
 
 u32 split_take_batch(struct Zone *zone, phys_t *frames, u32 n)
@@ -235,20 +245,10 @@ u32 split_take_batch(struct Zone *zone, phys_t *frames, u32 n)
 
     while (n_taken < n) {
         struct Page *page = split_choose(zone, 0);
-        u32 before = n_taken;
 
         if (page == NULL)
             break;
-        for (unsigned i = 0; i < N_WORDS && n_taken < n; i++) {
-            u64 word = page->free_frames[i];
-            u64 at = page->addr_phys + (u64)i * BITS_PER_WORD * FRAME_BYTES;
-
-            for (; word != 0 && n_taken < n; word &= word - 1)
-                frames[n_taken++] = phys(at + count_trailing_zeros(word) * FRAME_BYTES);
-            page->free_frames[i] = word;
-        }
-        page->n_free = (u16)(page->n_free - (n_taken - before));
-        split_relist(zone, page, split_largest(page));
+        n_taken += split_take_in(zone, page, frames + n_taken, n - n_taken);
     }
     return n_taken;
 }

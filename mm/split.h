@@ -12,8 +12,8 @@ MUST_USE phys_t split_take(struct Zone *zone, unsigned order);
 /* Takes up to n single frames, those of the fullest page first, into `frames`.  Returns how many. */
 MUST_USE u32 split_take_batch(struct Zone *zone, phys_t *frames, u32 n);
 
-/* Takes one free frame out of this very split page; PHYS_NONE when it has none. */
-MUST_USE phys_t split_take_in(struct Zone *zone, struct Page *page);
+/* Takes up to n single frames out of this very split page.  Returns how many. */
+MUST_USE u32 split_take_in(struct Zone *zone, struct Page *page, phys_t *frames, u32 n);
 
 /* Makes an aligned block of frames free again.  A page all of whose frames are free becomes a whole page. */
 void split_give(struct Zone *zone, phys_t first, unsigned order);

@@ -104,6 +104,8 @@ bool zone_grow(u32 n_pages, bool anywhere)
     if (first != PAGE_NOWHERE) {
         zone_count_taken(from, (s64)n_frames);
         from->managed_frames -= n_frames;
+        for (u32 i = 0; i < n_pages; i++)
+            page_at(first + i)->state = PAGE_STACKED; /* nobody's for a moment, and nobody may find them free */
     }
     platform_unlock(&from->lock, flags);
     if (first == PAGE_NOWHERE)
