@@ -7,7 +7,7 @@ from lib.report import Failure, check, check_equal
 
 VERSION = re.compile(r"^( *)KTAP version 1$")
 PLAN = re.compile(r"^( *)1\.\.(\d+)$")
-RESULT = re.compile(r"^( *)(ok|not ok) (\d+)(?: (?:- )?([^#]*?))?(?: *# *(SKIP|TODO|skip|todo)?(.*))?$")
+RESULT = re.compile(r"^( *)(ok|not ok) (\d+)(?: (?:- )?([^#]*?))?(?: *# *([A-Za-z]+)?(.*))?$")
 
 
 @dataclass
