@@ -41,11 +41,9 @@ struct Page *mm_page_at(ul at)
     return page_exists(phys(at)) ? page_of(phys(at)) : (struct Page *)&no_ram_page;
 }
 
-/* Hands pages [index, index + n) to the caller. */
-static struct Page *pages_own(u32 index, u32 n, ul flags)
+/* Makes pages [first, first + n) of one zone, nobody's, the caller's. */
+static void pages_own(struct Page *first, u32 n, ul flags)
 {
-    struct Page *first = page_at(index);
-
     flags = first->zone->selector == ZONE_UNMAPPED_IN_PGT ? flags & ~(ul)PAGE_PGT_MAPPED : flags | PAGE_PGT_MAPPED;
     for (u32 i = 0; i < n; i++) {
         first[i].attr = flags;
@@ -54,53 +52,39 @@ static struct Page *pages_own(u32 index, u32 n, ul flags)
     }
     if (flags & PAGE_SHARED)
         __atomic_fetch_add(&mm.shared_bytes, n * PAGE_BYTES, __ATOMIC_RELAXED);
-    return first;
 }
 
-static u32 zone_take_run(struct Zone *zone, u32 n)
+static struct Page *zone_take_run(struct Zone *zone, u32 n, ul flags)
 {
-    ul flags = platform_lock(&zone->lock);
+    ul saved = platform_lock(&zone->lock);
     u32 index = run_take(zone, n);
 
     if (index != PAGE_NOWHERE) {
         zone_count_taken(zone, (s64)n * (s64)PAGE_FRAMES);
-        for (u32 i = 0; i < n; i++)
-            page_at(index + i)->state = PAGE_STACKED;
+        pages_own(page_at(index), n, flags);
     }
-    platform_unlock(&zone->lock, flags);
-    return index;
+    platform_unlock(&zone->lock, saved);
+    return index == PAGE_NOWHERE ? NULL : page_at(index);
 }
 
-static u32 zone_take_run_or_grow(struct Zone *zone, u32 n)
+static struct Page *zone_take_run_or_grow(struct Zone *zone, u32 n, ul flags)
 {
-    u32 index = zone_take_run(zone, n);
+    struct Page *first = zone_take_run(zone, n, flags);
 
-    if (index == PAGE_NOWHERE && zone->selector == ZONE_NORMAL && zone_grow(n, true))
-        index = zone_take_run(zone, n);
-    return index;
+    if (first == NULL && zone->selector == ZONE_NORMAL && zone_grow(n, true))
+        first = zone_take_run(zone, n, flags);
+    return first;
 }
 
-static u32 pages_find(struct Zone *zone, u32 n)
+static struct Page *pages_find(struct Zone *zone, u32 n, ul flags)
 {
-    u32 index = zone_take_run_or_grow(zone, n);
+    struct Page *first = zone_take_run_or_grow(zone, n, flags);
 
-    if (index == PAGE_NOWHERE && reclaim_for(zone))
-        index = zone_take_run_or_grow(zone, n);
-    if (index == PAGE_NOWHERE && zone->selector == ZONE_NORMAL && zone_dma_can_lend(n * PAGE_FRAMES))
-        index = zone_take_run(&mm.zone[0], n);
-    return index;
-}
-
-/* The page on top of the stack; PAGE_NOWHERE when there is none. */
-static u32 page_stack_pop(struct mm_cpu *cpu)
-{
-    u32 index = PAGE_NOWHERE;
-
-    mm_enter(cpu);
-    if (cpu->n_pages != 0)
-        index = cpu->page[--cpu->n_pages];
-    mm_leave(cpu);
-    return index;
+    if (first == NULL && reclaim_for(zone))
+        first = zone_take_run_or_grow(zone, n, flags);
+    if (first == NULL && zone->selector == ZONE_NORMAL && zone_dma_can_lend(n * PAGE_FRAMES))
+        first = zone_take_run(&mm.zone[0], n, flags);
+    return first;
 }
 
 /* Puts a page, nobody's, onto the stack; false when it does not belong or fit there. */
@@ -116,16 +100,13 @@ static bool page_stack_push(struct mm_cpu *cpu, u32 index)
     return fits;
 }
 
-struct Page *alloc_pages(unsigned int zone_select, int num, ul flags)
+/* What the stack cannot give at once. */
+static NOINLINE struct Page *alloc_pages_slowly(unsigned int zone_select, int num, ul flags)
 {
+    struct Zone *zone = zone_of_selector(zone_select);
     struct mm_cpu *cpu = platform_cpu();
-    struct Zone *zone;
-    u32 index;
+    struct Page *first;
 
-    index = zone_select == ZONE_NORMAL && num == 1 ? page_stack_pop(cpu) : PAGE_NOWHERE;
-    if (LIKELY(index != PAGE_NOWHERE))
-        return pages_own(index, 1, flags);
-    zone = zone_of_selector(zone_select);
     if (zone == NULL) {
         platform_report(MM_NOTE, "mm: alloc_pages: zone 0x%x is not one of the three", zone_select);
         return NULL;
@@ -135,13 +116,27 @@ struct Page *alloc_pages(unsigned int zone_select, int num, ul flags)
         return NULL;
     }
     mm_enter(cpu);
-    index = pages_find(zone, (u32)num);
+    first = pages_find(zone, (u32)num, flags);
     mm_leave(cpu);
-    if (index == PAGE_NOWHERE) {
+    if (first == NULL)
         platform_report(MM_NOTE, "mm: alloc_pages: no room for %d pages in %s", num, zone->name);
-        return NULL;
+    return first;
+}
+
+struct Page *alloc_pages(unsigned int zone_select, int num, ul flags)
+{
+    struct mm_cpu *cpu = platform_cpu();
+    struct Page *page;
+
+    mm_enter(cpu);
+    if (UNLIKELY(zone_select != ZONE_NORMAL || num != 1 || cpu->n_pages == 0)) {
+        mm_leave(cpu);
+        return alloc_pages_slowly(zone_select, num, flags);
     }
-    return pages_own(index, (u32)num, flags);
+    page = page_at(cpu->page[--cpu->n_pages]);
+    pages_own(page, 1, flags);
+    mm_leave(cpu);
+    return page;
 }
 
 /* Gives pages [index, index + n), nobody's, back to their zones. */
