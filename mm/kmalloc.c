@@ -33,7 +33,7 @@
 /* The class of the size `last` + 1, at least one byte: the position of its highest bit, 32 bytes being class 0. */
 static inline ul class_of_last(ul last)
 {
-    return ((ul)__builtin_clzl(last | (1UL << (CLASS_MIN_SHIFT - 1))) ^ 63) - (CLASS_MIN_SHIFT - 1);
+    return ((ul)(unsigned)__builtin_clzl(last | (1UL << (CLASS_MIN_SHIFT - 1))) ^ 63) - (CLASS_MIN_SHIFT - 1);
 }
 
 /* Clears the whole object that was made for this size. */
@@ -45,9 +45,12 @@ static NOINLINE void *object_clear(ul size, void *object)
 /* The top round of a magazine, which is not empty, as a live object. */
 static inline void *magazine_pop(struct magazine *magazine)
 {
-    const struct round *round = &magazine->round[(u64)magazine->n - 1];
+    u64 n = magazine->n;
+    const struct round *round;
 
-    OPAQUE(magazine)->n--;
+    magazine = OPAQUE(magazine); /* so that n is counted down in memory, and stays in its register */
+    magazine->n--;
+    round = &magazine->round[n - 1];
     magazine->n_allocs++;
     __atomic_store_n(round->live, 1, __ATOMIC_RELAXED);
     return round->object;
@@ -180,7 +183,8 @@ FAST_PATH ul kfree(void *address)
     n = magazine->n;
     if (UNLIKELY(n == magazine->capacity))
         return kfree_flushed(address, live, (unsigned)word - CLASS_MIN_SHIFT);
-    OPAQUE(magazine)->n++;
+    magazine = OPAQUE(magazine); /* so that n is counted up in memory, and stays in its register */
+    magazine->n++;
     magazine->round[n] = (struct round){address, live};
     mm_leave(cpu);
     return 0;
