@@ -129,18 +129,20 @@ static void slab_relist(struct slab_class *class, struct slab *slab)
 static void slab_take(struct slab *slab, struct magazine *magazine, u32 target)
 {
     unsigned shift = slab->class + CLASS_MIN_SHIFT;
+    struct round *round = &magazine->round[magazine->n], *end = &magazine->round[target];
 
     for (unsigned w = 0; w < ARRAY_LENGTH(slab->free); w++) {
         u64 free = slab->free[w];
 
-        for (; free != 0 && magazine->n < target; free &= free - 1) {
-            unsigned i = w * 64 + count_trailing_zeros(free);
+        for (; free != 0 && round < end; free &= free - 1) {
+            u64 i = w * 64 + (u64)(unsigned)__builtin_ctzl(free);
 
-            magazine->round[magazine->n++] = (struct round){slab->base + ((u64)i << shift), &slab->live[i]};
-            slab->n_free--;
+            *round++ = (struct round){slab->base + (i << shift), &slab->live[i]};
         }
         slab->free[w] = free;
     }
+    slab->n_free = (u8)(slab->n_free - (round - &magazine->round[magazine->n]));
+    magazine->n = (u32)(round - magazine->round);
 }
 
 /* Refills from the slabs that there are. */
@@ -244,11 +246,19 @@ bool magazine_refill(struct mm_cpu *cpu, unsigned class)
     return refill_from_slabs(magazine, class, target);
 }
 
+/* The slab of an object that is known to be one of a slab. */
+static inline struct slab *slab_of_object(const void *object)
+{
+    phys_t at = pointer_phys(object);
+
+    return slab_of_word(page_of(at)->words[at.addr / FRAME_BYTES % PAGE_FRAMES]);
+}
+
 /* Puts objects back into their slabs.  Slabs that this makes superfluous are left in *surplus. */
 static void class_give(struct slab_class *class, const struct round *round, u32 n, struct list_node *surplus)
 {
     for (u32 i = 0; i < n; i++) {
-        struct slab *slab = slab_of_word(*role_word(pointer_phys(round[i].object)));
+        struct slab *slab = slab_of_object(round[i].object);
         unsigned object = (unsigned)(round[i].live - slab->live);
 
         slab->free[object / 64] |= (u64)1 << (object % 64);
