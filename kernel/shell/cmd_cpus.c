@@ -29,7 +29,7 @@ static bool run_cpus(struct call *call)
     }
     for (u32 i = 0; i < smp_n_cpus(); i++)
         out("%-3u APIC id %-3u  %s\n", i, smp_cpu(i)->apic_id,
-            i == 0            ? "the boot CPU: runs this shell"
+            i == 0           ? "the boot CPU"
             : smp_is_busy(i) ? "works"
                              : "asleep");
     return true;

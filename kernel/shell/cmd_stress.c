@@ -11,8 +11,9 @@ static const struct {
     const char *name;
     u32 parts;
 } parts[] = {
-    {"objects", STRESS_OBJECTS},   {"blocks", STRESS_BLOCKS}, {"pages", STRESS_PAGES},       {"mappings", STRESS_MAPPINGS},
-    {"shrink", STRESS_SHRINK},     {"shoot", STRESS_SHOOT},   {"shortage", STRESS_SHORTAGE}, {"wrong", STRESS_WRONG},
+    {"objects", STRESS_OBJECTS},   {"blocks", STRESS_BLOCKS}, {"pages", STRESS_PAGES},
+    {"mappings", STRESS_MAPPINGS}, {"shrink", STRESS_SHRINK}, {"shoot", STRESS_SHOOT},
+    {"shortage", STRESS_SHORTAGE}, {"wrong", STRESS_WRONG},
 };
 
 /* The parts named in a list "a,b,c"; 0 after an error line. */
@@ -24,7 +25,8 @@ static u32 parse_parts(const char *list)
         const char *end = strchr(list, ',');
         size_t n = end != NULL ? (size_t)(end - list) : strlen(list), i = 0;
 
-        while (i < sizeof parts / sizeof parts[0] && (strlen(parts[i].name) != n || strncmp(parts[i].name, list, n) != 0))
+        while (i < sizeof parts / sizeof parts[0] &&
+               (strlen(parts[i].name) != n || strncmp(parts[i].name, list, n) != 0))
             i++;
         if (i == sizeof parts / sizeof parts[0]) {
             out_error("there is no part '%s'; 'help stress' lists them", list);

@@ -41,6 +41,11 @@ static bool run_check(struct call *call)
                      v.number, v.text, v.where, v.expected, v.expected, v.found, v.found);
 }
 
+static const struct command_option options_fault[] = {
+    {"-c", "CPU", "on another CPU (1 ..) instead of this one"},
+    {NULL, NULL, NULL},
+};
+
 const struct command commands_work[] = {
     {.name = "selftest",
      .usage = "selftest [NAME]",
@@ -59,11 +64,12 @@ const struct command commands_work[] = {
      .run = run_check,
      .flags = COMMAND_LOOKS},
     {.name = "fault",
-     .usage = "fault KIND",
+     .usage = "fault [-c CPU] KIND",
      .summary = "make the kernel fault, to see the report",
-     .example = "fault write-ro",
+     .example = "fault write-ro\nfault -c 1 null",
      .trouble = "that is its purpose: the panic shell, or what panic= says, follows",
      .run = fault_run,
+     .options = options_fault,
      .choices = fault_choices,
      .n_min = 1,
      .n_max = 1,

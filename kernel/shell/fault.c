@@ -3,9 +3,12 @@
  * real. */
 #include <kernel/shell/fault.h>
 
+#include <kernel/cpu/registers.h>
 #include <kernel/debug/panic.h>
+#include <kernel/shell/call.h>
 #include <kernel/shell/out.h>
 #include <kernel/shell/suggest.h>
+#include <kernel/smp/smp.h>
 #include <lib/string.h>
 #include <mm/mm.h>
 
@@ -109,14 +112,36 @@ static void (*const faults[])(void) = {
 _Static_assert(sizeof faults / sizeof faults[0] + 1 == sizeof fault_choices / sizeof fault_choices[0],
                "a function for each kind");
 
+static void fault_here(void *which)
+{
+    faults[(size_t)which]();
+}
+
+/* On another CPU; comes back like there. */
+static bool fault_on(u64 number, size_t which)
+{
+    if (number == 0 || number >= smp_n_cpus())
+        return out_error("there is no other CPU %lu; 'cpus' lists them", number);
+    if (!smp_post((u32)number, fault_here, (void *)which))
+        return out_error("CPU %lu has work", number);
+    while (smp_is_busy((u32)number)) {
+        smp_serve();
+        cpu_pause();
+    }
+    return out_ok();
+}
+
 bool fault_run(struct call *call)
 {
+    u64 number;
     struct suggestion nearest;
     suggest_start(&nearest, call->argument[0]);
     for (unsigned i = 0; fault_choices[i].word; i++) {
         suggest_try(&nearest, fault_choices[i].word);
         if (strcmp(fault_choices[i].word, call->argument[0]))
             continue;
+        if (call_has(call, "-c"))
+            return call_option_number(call, "-c", &number) && fault_on(number, i);
         faults[i]();
         return out_ok();
     }

@@ -8,8 +8,8 @@
 /* The kinds with what each does. */
 extern const struct choice fault_choices[];
 
-/* The command `fault KIND`: comes back only for unknown kinds, for breakpoints, and where the CPU lacks the
- * check. */
+/* The command `fault [-c CPU] KIND`: comes back only for unknown kinds, for breakpoints, and where the CPU
+ * lacks the check. */
 bool fault_run(struct call *call);
 
 #endif

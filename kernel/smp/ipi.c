@@ -2,8 +2,8 @@
 /*
  * What CPUs ask of each other: to forget translations, and to be seen outside of mm.
  *
- * Each CPU has a mailbox: a word with a bit for each kind of request.  The one request of each kind that may be under
- * way lies in a global place, guarded by a lock that its sender holds until all have answered:
+ * Each CPU has a mailbox: a word with a bit for each kind of request.  The one request of each kind that may
+ * be under way lies in a global place, guarded by a lock that its sender holds until all have answered:
  *
  *      sender                                  each other CPU
  *      lock; write the request
@@ -12,19 +12,21 @@
  *      wait until all bits are clear  <----    does it, clears the bit
  *      unlock
  *
- * Who waits with interrupts off (for one of mm's locks, or for answers) looks into the mailbox itself (smp_serve), so two
- * CPUs that wait for each other both get on.  Looking, doing and clearing happen with interrupts off: else the handler
- * could answer in between, and the bit cleared afterwards would be that of the next request, which nobody has seen.
+ * Who waits with interrupts off (for one of mm's locks, or for answers) looks into the mailbox itself
+ * (smp_serve), so two CPUs that wait for each other both get on.  Looking, doing and clearing happen with
+ * interrupts off: else the handler could answer in between, and the bit cleared afterwards would be that of
+ * the next request, which nobody has seen.
  *
  * MAIL_FLUSH is done wherever it is seen.  MAIL_SYNCHRONIZE depends on where this CPU is:
  *
  *      AT_LOCK      spinning for one of mm's locks: in the middle of something; not now
- *      AT_REST      waiting in smp_synchronize(NULL): reads no metadata, but its caches may be in the middle of
- *                   something; answers a request that runs nothing
- *      AT_DRAIN     its ordinary code outside of mm (mm_cpu.busy is 0), or waiting in smp_synchronize(fn): anything goes
+ *      AT_REST      waiting in smp_synchronize(NULL): reads no metadata, but its caches may be in the middle
+ * of something; answers a request that runs nothing AT_DRAIN     its ordinary code outside of mm (mm_cpu.busy
+ * is 0), or waiting in smp_synchronize(fn): anything goes
  *
- * What cannot be answered stays in the mailbox, and the sender interrupts again.  A CPU at rest must not wait for
- * the lock of a sender that waits for it; so it gives up when that is taken (smp_synchronize is then false).
+ * What cannot be answered stays in the mailbox, and the sender interrupts again.  A CPU at rest must not wait
+ * for the lock of a sender that waits for it; so it gives up when that is taken (smp_synchronize is then
+ * false).
  */
 #include <kernel/cpu/cpu.h>
 #include <kernel/cpu/registers.h>

@@ -5,8 +5,8 @@
 
 #include <lib/types.h>
 
-#define IPI_VECTOR 0xf0          /* look at your mailbox, or at your work */
-#define IPI_VECTOR_TIMER 0xf1    /* the APIC's timer */
+#define IPI_VECTOR          0xf0 /* look at your mailbox, or at your work */
+#define IPI_VECTOR_TIMER    0xf1 /* the APIC's timer */
 #define IPI_VECTOR_SPURIOUS 0xff /* the APIC's own, needs no answer */
 
 /* Handles one of these vectors, in the interrupt; false for any other. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two ways to the same registers.  The xAPIC's are 32 bits wide, 16 bytes apart, at the same physical address on
- * every CPU: one mapping, and each CPU sees its own.  In x2APIC mode, which some firmware chooses and which cannot be
- * left without turning the APIC off, register n of these is MSR 0x800 + n.
+ * Two ways to the same registers.  The xAPIC's are 32 bits wide, 16 bytes apart, at the same physical address
+ * on every CPU: one mapping, and each CPU sees its own.  In x2APIC mode, which some firmware chooses and
+ * which cannot be left without turning the APIC off, register n of these is MSR 0x800 + n.
  *
- * An interprocessor interrupt is one write of an MSR, or two writes of memory: the target and then the command; the
- * delivery bit says when the next one may be sent.  Interrupts stay off between the two, since a handler may send one too.
+ * An interprocessor interrupt is one write of an MSR, or two writes of memory: the target and then the
+ * command; the delivery bit says when the next one may be sent.  Interrupts stay off between the two, since a
+ * handler may send one too.
  */
 #include <kernel/cpu/registers.h>
 #include <kernel/smp/lapic.h>
@@ -28,23 +29,23 @@ enum lapic_register {
     LAPIC_TIMER_DIVIDE = 0x3e0,
 };
 
-#define BASE_X2APIC (1UL << 10)
-#define BASE_ENABLE (1UL << 11)
+#define BASE_X2APIC  (1UL << 10)
+#define BASE_ENABLE  (1UL << 11)
 #define BASE_ADDRESS 0x000ffffffffff000UL
-#define MSR_X2APIC 0x800U
+#define MSR_X2APIC   0x800U
 
 #define SPURIOUS_ENABLE (1u << 8)
-#define COMMAND_FIXED 0x0000u
-#define COMMAND_NMI 0x0400u
-#define COMMAND_INIT 0x0500u
+#define COMMAND_FIXED   0x0000u
+#define COMMAND_NMI     0x0400u
+#define COMMAND_INIT    0x0500u
 #define COMMAND_STARTUP 0x0600u
 #define COMMAND_PENDING (1u << 12)
-#define COMMAND_ASSERT (1u << 14)
-#define LOCAL_NMI 0x0400u      /* of LINT0 and LINT1 */
-#define LOCAL_EXTERNAL 0x0700u /* the interrupt controller of old */
-#define LOCAL_MASKED (1u << 16)
-#define DIVIDE_BY_1 0xbu
-#define SEND_TRIES 1000000
+#define COMMAND_ASSERT  (1u << 14)
+#define LOCAL_NMI       0x0400u /* of LINT0 and LINT1 */
+#define LOCAL_EXTERNAL  0x0700u /* the interrupt controller of old */
+#define LOCAL_MASKED    (1u << 16)
+#define DIVIDE_BY_1     0xbu
+#define SEND_TRIES      1000000
 
 static volatile u8 *registers;
 static bool by_msr;
@@ -118,7 +119,10 @@ static void send(u32 id, u32 command)
     u64 flags;
 
     if (by_msr) {
-        __asm__ volatile("mfence" : : : "memory"); /* unlike writes to the memory, WRMSR waits for no earlier store */
+        __asm__ volatile("mfence"
+                         :
+                         :
+                         : "memory"); /* unlike writes to the memory, WRMSR waits for no earlier store */
         msr_write(MSR_X2APIC + LAPIC_COMMAND_LOW / 16, (u64)id << 32 | command | COMMAND_ASSERT);
         return;
     }

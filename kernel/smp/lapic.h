@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The local APIC of the running CPU, as far as CPUs need it to reach each other (Intel SDM volume 3, "APIC"). */
+/* The local APIC of the running CPU, as far as CPUs need it to reach each other (Intel SDM volume 3, "APIC").
+ */
 #ifndef KERNEL_SMP_LAPIC_H
 #define KERNEL_SMP_LAPIC_H
 
 #include <lib/types.h>
 
 /*
- * On the boot CPU, once: finds the registers, in memory (mapped uncached) or, when firmware left the APIC in x2APIC
- * mode, as MSRs.  False when there is no memory for the mapping.
+ * On the boot CPU, once: finds the registers, in memory (mapped uncached) or, when firmware left the APIC in
+ * x2APIC mode, as MSRs.  False when there is no memory for the mapping.
  */
 bool lapic_start(void);
 
@@ -22,8 +23,8 @@ u32 lapic_id(void);
 /* The largest APIC id that lapic_send and its kin reach. */
 u32 lapic_max_id(void);
 
-/* Interrupts the CPU with that APIC id, by a vector or by NMI; INIT and start-up at physical page `page` (0 .. 0xff) for
- * one that sleeps.  Any context. */
+/* Interrupts the CPU with that APIC id, by a vector or by NMI; INIT and start-up at physical page `page` (0
+ * .. 0xff) for one that sleeps.  Any context. */
 void lapic_send(u32 id, u8 vector);
 void lapic_send_nmi(u32 id);
 void lapic_send_init(u32 id);
@@ -33,8 +34,9 @@ void lapic_send_startup(u32 id, u8 page);
 void lapic_acknowledge(void);
 
 /*
- * This CPU's timer: one interrupt with `vector` after `counts`, which replaces one that is still to come; 0 counts: none.
- * How long a count takes differs between machines: lapic_timer_left() tells how many are still to go.
+ * This CPU's timer: one interrupt with `vector` after `counts`, which replaces one that is still to come; 0
+ * counts: none. How long a count takes differs between machines: lapic_timer_left() tells how many are still
+ * to go.
  */
 void lapic_timer_arm(u8 vector, u32 counts);
 u32 lapic_timer_left(void);

@@ -5,16 +5,16 @@
  *     type 0   local APIC         id at 3, flags at 4 (bit 0: enabled)
  *     type 9   local x2APIC       id at 4 (32 bits), flags at 8
  *
- * The list ends with the table; an entry of length 0, or one that reaches past the end, ends it too.  Id 255 (in type 9:
- * all ones) addresses every CPU at once, so it is nobody's.
+ * The list ends with the table; an entry of length 0, or one that reaches past the end, ends it too.  Id 255
+ * (in type 9: all ones) addresses every CPU at once, so it is nobody's.
  */
 #include <kernel/acpi/tables.h>
 #include <kernel/smp/madt.h>
 #include <lib/string.h>
 
-#define HEADER_BYTES 44
-#define FLAG_ENABLED 1u
-#define ID_ALL 0xffu
+#define HEADER_BYTES  44
+#define FLAG_ENABLED  1u
+#define ID_ALL        0xffu
 #define ID_ALL_X2APIC 0xffffffffu
 
 enum { ENTRY_LAPIC = 0, ENTRY_X2APIC = 9 };

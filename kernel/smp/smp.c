@@ -2,8 +2,8 @@
 /*
  * The CPUs that run, and their work.
  *
- * A CPU that has no work sleeps in HLT.  smp_post hands it one function at a time through its slot: `work` is set last and
- * cleared when the function has returned; the interrupt that follows only ends the HLT.
+ * A CPU that has no work sleeps in HLT.  smp_post hands it one function at a time through its slot: `work` is
+ * set last and cleared when the function has returned; the interrupt that follows only ends the HLT.
  */
 #include <kernel/cpu/cpu.h>
 #include <kernel/cpu/registers.h>

@@ -2,15 +2,15 @@
 /*
  * Starting CPUs (Intel SDM volume 3, "MP Initialization Protocol").
  *
- * A CPU begins at the trampoline, a frame below 640 KiB that the firmware calls usable and that holds nothing of the
- * loader's.  To turn paging on there it needs a top-level table below 4 GiB that shows that frame at its physical
- * address, which the kernel's own does not (virtual page 0 and what follows belong to nobody): a copy of the kernel's in a
- * DMA frame, with one 4 KiB mapping, for the time of starting.
+ * A CPU begins at the trampoline, a frame below 640 KiB that the firmware calls usable and that holds nothing
+ * of the loader's.  To turn paging on there it needs a top-level table below 4 GiB that shows that frame at
+ * its physical address, which the kernel's own does not (virtual page 0 and what follows belong to nobody): a
+ * copy of the kernel's in a DMA frame, with one 4 KiB mapping, for the time of starting.
  *
  *      INIT to all, 10 ms;  then one after the other: start-up, and again after 200 us if it does not show up
  *
- * A CPU that does not show up in a second gets another INIT, so it cannot wake up later into tables that are gone.  After
- * MAX_FAILURES such, the list is taken for wrong.
+ * A CPU that does not show up in a second gets another INIT, so it cannot wake up later into tables that are
+ * gone.  After MAX_FAILURES such, the list is taken for wrong.
  */
 #include <kernel/acpi/acpi.h>
 #include <kernel/boot/options.h>
@@ -35,15 +35,15 @@
 #include <mm/paging.h>
 #include <mm/ram.h>
 
-#define LOW_START 0x1000UL /* behind the real mode's vectors and the BIOS's data */
-#define LOW_END 0xa0000UL
+#define LOW_START         0x1000UL /* behind the real mode's vectors and the BIOS's data */
+#define LOW_END           0xa0000UL
 #define LOW_RESERVED_NAME "low memory"
 
-#define INIT_WAIT_US 10000
+#define INIT_WAIT_US    10000
 #define STARTUP_WAIT_US 200
 #define SHOW_UP_WAIT_US 1000000
-#define STEP_US 50
-#define MAX_FAILURES 3
+#define STEP_US         50
+#define MAX_FAILURES    3
 
 /* Without so much free memory a machine is better off with fewer CPUs: each takes a quarter of a MiB. */
 #define FREE_BYTES_LEAST (2UL << 20)
@@ -99,7 +99,8 @@ static u64 find_low_frame(void)
     return 0;
 }
 
-/* A top-level table below 4 GiB that shows the trampoline where it physically is.  PHYS_NONE without memory. */
+/* A top-level table below 4 GiB that shows the trampoline where it physically is.  PHYS_NONE without memory.
+ */
 static phys_t make_starting_table(void)
 {
     phys_t top = frame_alloc(ZONE_DMA, 0);
@@ -108,8 +109,8 @@ static phys_t make_starting_table(void)
         return top;
     memcpy(phys_pointer(top), phys_pointer(paging_kernel_top()), FRAME_BYTES);
     memset(phys_pointer(top), 0, FRAME_BYTES / 2);
-    if (mm_map_proc_page_table(top.addr, true, trampoline, trampoline, FRAME_BYTES, PAGE_KERNEL_4K_PAGE, false, false,
-                               true) == 0)
+    if (mm_map_proc_page_table(top.addr, true, trampoline, trampoline, FRAME_BYTES, PAGE_KERNEL_4K_PAGE,
+                               false, false, true) == 0)
         return top;
     frame_free(top, 0);
     return PHYS_NONE;
@@ -130,7 +131,8 @@ static void fill_trampoline(phys_t top)
 
 /* ---- one CPU ---- */
 
-/* The block of a new CPU, its stacks and its caches.  NULL when memory is short; what was got by then stays taken. */
+/* The block of a new CPU, its stacks and its caches.  NULL when memory is short; what was got by then stays
+ * taken. */
 static struct cpu *make_cpu(u32 number)
 {
     struct cpu *cpu;

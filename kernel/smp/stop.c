@@ -2,9 +2,9 @@
 /*
  * The end of all CPUs but one, when the kernel panics.
  *
- * An NMI stops them wherever they are, interrupts off and locks held: the one that is left takes no lock (those that
- * it meets are broken, platform.c) and waits for nobody.  Each notes where it was, for the report.  One that does not
- * answer in time is left to itself, and said so.
+ * An NMI stops them wherever they are, interrupts off and locks held: the one that is left takes no lock
+ * (those that it meets are broken, platform.c) and waits for nobody.  Each notes where it was, for the
+ * report.  One that does not answer in time is left to itself, and said so.
  */
 #include <kernel/cpu/cpu.h>
 #include <kernel/cpu/registers.h>
@@ -16,7 +16,7 @@
 #include <kernel/time/time.h>
 
 #define STOP_WAIT_US 200000
-#define STEP_US 50
+#define STEP_US      50
 
 static struct {
     bool stopped;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Blocks of frame_alloc and pages of alloc_pages, of all zones.  Of each frame that the direct map shows the first and
- * the last word are written and checked; of pages, four frames each.
+ * Blocks of frame_alloc and pages of alloc_pages, of all zones.  Of each frame that the direct map shows the
+ * first and the last word are written and checked; of pages, four frames each.
  */
 #include <kernel/stress/worker.h>
 #include <mm/frame.h>
 #include <mm/inspect.h>
 
 #define FRAME_WORDS (FRAME_BYTES / 8)
-#define PAGE_STEP (PAGE_2M_SIZE / FRAME_BYTES / 4)
-#define ORDER_MAX 10
-#define PAGE_ORDER 9
+#define PAGE_STEP   (PAGE_2M_SIZE / FRAME_BYTES / 4)
+#define ORDER_MAX   10
+#define PAGE_ORDER  9
 
 /* NORMAL mostly. */
 static unsigned choose_zone(struct worker *worker)
@@ -39,8 +39,8 @@ static void frames_check(struct worker *worker, const struct thing *thing, u64 n
         u64 first = frame_words(thing, i)[0], last = frame_words(thing, i)[FRAME_WORDS - 1];
 
         if (first != content_word(thing->tag, i) || last != ~content_word(thing->tag, i)) {
-            stress_fail(worker, "frame %lu of %lu at 0x%lx: 0x%lx .. 0x%lx, not 0x%lx .. its complement", i, n_frames,
-                        thing->at, first, last, content_word(thing->tag, i));
+            stress_fail(worker, "frame %lu of %lu at 0x%lx: 0x%lx .. 0x%lx, not 0x%lx .. its complement", i,
+                        n_frames, thing->at, first, last, content_word(thing->tag, i));
             return;
         }
     }
@@ -70,10 +70,13 @@ static bool block_make(struct worker *worker, struct thing *thing)
     first = frame_alloc(zone, order);
     if (phys_is_none(first))
         return false;
-    *thing = (struct thing){.kind = THING_BLOCK, .zone = (u8)zone, .number = (u8)order, .at = first.addr,
+    *thing = (struct thing){.kind = THING_BLOCK,
+                            .zone = (u8)zone,
+                            .number = (u8)order,
+                            .at = first.addr,
                             .tag = worker_random(worker)};
-    STRESS_EXPECT(worker, first.addr % (FRAME_BYTES << order) == 0, "frame_alloc gave 0x%lx for order %u", first.addr,
-                  order);
+    STRESS_EXPECT(worker, first.addr % (FRAME_BYTES << order) == 0, "frame_alloc gave 0x%lx for order %u",
+                  first.addr, order);
     if (zone != ZONE_UNMAPPED_IN_PGT)
         frames_fill(thing, 1UL << order, 1);
     return true;
@@ -100,7 +103,8 @@ static void block_drop(struct worker *worker, struct thing *thing)
     STRESS_EXPECT(worker, result == 0, "frame_free refused 0x%lx, order %u", thing->at, order);
 }
 
-const struct kind_of_thing kind_block = {"blocks of frames", block_make, block_check, block_drop, block_bytes};
+const struct kind_of_thing kind_block = {"blocks of frames", block_make, block_check, block_drop,
+                                         block_bytes};
 
 /* ---- pages ---- */
 
@@ -121,13 +125,17 @@ static bool pages_make(struct worker *worker, struct thing *thing)
     first = alloc_pages(zone, n, flags);
     if (first == NULL)
         return false;
-    *thing = (struct thing){.kind = THING_PAGES, .zone = (u8)zone, .number = (u8)n, .at = first->addr_phys,
+    *thing = (struct thing){.kind = THING_PAGES,
+                            .zone = (u8)zone,
+                            .number = (u8)n,
+                            .at = first->addr_phys,
                             .tag = worker_random(worker)};
     for (int i = 0; i < n; i++)
-        STRESS_EXPECT(worker, first[i].ref_counts == 1 && (first[i].attr & flags) == flags &&
-                                  first[i].addr_phys == thing->at + (u64)i * PAGE_2M_SIZE,
-                      "alloc_pages gave page 0x%lx with attr 0x%lx, ref_counts %lu", first[i].addr_phys, first[i].attr,
-                      first[i].ref_counts);
+        STRESS_EXPECT(worker,
+                      first[i].ref_counts == 1 && (first[i].attr & flags) == flags &&
+                          first[i].addr_phys == thing->at + (u64)i * PAGE_2M_SIZE,
+                      "alloc_pages gave page 0x%lx with attr 0x%lx, ref_counts %lu", first[i].addr_phys,
+                      first[i].attr, first[i].ref_counts);
     if (zone != ZONE_UNMAPPED_IN_PGT)
         frames_fill(thing, pages_bytes(thing) / FRAME_BYTES, PAGE_STEP);
     return true;

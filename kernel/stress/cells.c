@@ -2,17 +2,18 @@
 /*
  * Mappings in the special window, and the proof that an unmapped one is out of every CPU's reach.
  *
- * A *cell* is a place in the window for one mapping at a time.  Its state counts up and says what others may rely on:
+ * A *cell* is a place in the window for one mapping at a time.  Its state counts up and says what others may
+ * rely on:
  *
  *      4 n + DEAD       nothing is mapped
  *      4 n + CHANGING   ask later
  *      4 n + LIVE       n_frames frames from `start` on, the first word of each known from `tag`
  *
- * The owner goes DEAD -> CHANGING -> map -> LIVE -> CHANGING -> unmap -> DEAD.  Any CPU may look at any time: it reads the
- * state, accesses (a fault is caught), and reads the state again.  If that is the same, then so was the mapping all the
- * while: LIVE, and the access must have met the known word; or DEAD, and it must have faulted.  A translation that
- * outlived its unmap is caught by that at once; and, when a write went through it, by the next owner of the memory,
- * whose content it spoils.
+ * The owner goes DEAD -> CHANGING -> map -> LIVE -> CHANGING -> unmap -> DEAD.  Any CPU may look at any time:
+ * it reads the state, accesses (a fault is caught), and reads the state again.  If that is the same, then so
+ * was the mapping all the while: LIVE, and the access must have met the known word; or DEAD, and it must have
+ * faulted.  A translation that outlived its unmap is caught by that at once; and, when a write went through
+ * it, by the next owner of the memory, whose content it spoils.
  *
  * Lookers write only into words SCRATCH_WORD + their number, which nobody checks while the memory is mapped.
  */
@@ -22,14 +23,14 @@
 #include <mm/frame.h>
 #include <mm/mm.h>
 
-#define N_CELLS 64
-#define CELL_BYTES (16UL << 20)
-#define CELLS_START (MM_SPECIAL_START + (512UL << 30)) /* what a person maps by hand is further down */
-#define SCRATCH_WORD 8
-#define TAKE_TRIES 4
-#define LOOKS 4
+#define N_CELLS             64
+#define CELL_BYTES          (16UL << 20)
+#define CELLS_START         (MM_SPECIAL_START + (512UL << 30)) /* what a person maps by hand is further down */
+#define SCRATCH_WORD        8
+#define TAKE_TRIES          4
+#define LOOKS               4
 #define PAUSES_BEFORE_REUSE 200
-#define FLAGS (PAGE_PRESENT | PAGE_R_W | PAGE_XD)
+#define FLAGS               (PAGE_PRESENT | PAGE_R_W | PAGE_XD)
 
 enum phase { DEAD, CHANGING, LIVE };
 
@@ -87,8 +88,8 @@ static void peek_at(struct worker *worker, const struct cell *cell, u64 state)
         STRESS_EXPECT(worker, read && found == expected, "0x%lx is mapped and %s 0x%lx, not 0x%lx", at,
                       read ? "reads" : "faults:", found, expected);
     else
-        STRESS_EXPECT(worker, !read && !wrote, "0x%lx is unmapped and was %s here (0x%lx)", at, wrote ? "written" : "read",
-                      found);
+        STRESS_EXPECT(worker, !read && !wrote, "0x%lx is unmapped and was %s here (0x%lx)", at,
+                      wrote ? "written" : "read", found);
 }
 
 void cells_peek(struct worker *worker)
@@ -130,16 +131,18 @@ static void memory_give(struct worker *worker, const struct cell *cell)
     if (cell->zone != 0)
         free_pages(Phy_to_2M_Page(cell->phys), cell->number);
     else
-        STRESS_EXPECT(worker, frame_free(phys(cell->phys), cell->number) == 0, "frame_free refused 0x%lx", cell->phys);
+        STRESS_EXPECT(worker, frame_free(phys(cell->phys), cell->number) == 0, "frame_free refused 0x%lx",
+                      cell->phys);
 }
 
 /*
- * What was mapped is somebody else's memory now: writes all scratch words of one of its frames, and finds them unchanged a
- * little later.
+ * What was mapped is somebody else's memory now: writes all scratch words of one of its frames, and finds
+ * them unchanged a little later.
  */
 static void memory_reuse(struct worker *worker, const struct cell *cell)
 {
-    u64 *words = phys_2_virt(cell->phys + worker_random(worker) % cell->n_frames * FRAME_BYTES) + SCRATCH_WORD;
+    u64 *words =
+        phys_2_virt(cell->phys + worker_random(worker) % cell->n_frames * FRAME_BYTES) + SCRATCH_WORD;
 
     if (cell->zone == ZONE_UNMAPPED_IN_PGT)
         return;
@@ -164,8 +167,8 @@ static void expect_unreachable(struct worker *worker, const struct cell *cell, u
     for (u64 i = 0; i < LOOKS && n != 0; i++) {
         u64 value, frame = first + worker_random(worker) % n;
 
-        STRESS_EXPECT(worker, !probe_read(frame_at(cell, frame), &value, 8), "0x%lx is unmapped and can be read",
-                      frame_at(cell, frame));
+        STRESS_EXPECT(worker, !probe_read(frame_at(cell, frame), &value, 8),
+                      "0x%lx is unmapped and can be read", frame_at(cell, frame));
     }
 }
 
@@ -211,7 +214,8 @@ static bool cell_map(struct worker *worker, struct cell *cell)
 /* Unmaps a part in the middle; the ends must stay.  It may be refused, when a large leaf cannot be split. */
 static void cell_unmap_part(struct worker *worker, const struct cell *cell)
 {
-    u64 first = worker_random(worker) % cell->n_frames, n = 1 + worker_random(worker) % (cell->n_frames - first);
+    u64 first = worker_random(worker) % cell->n_frames,
+        n = 1 + worker_random(worker) % (cell->n_frames - first);
     int result = mm_unmap_range((ul)get_CR3(), true, frame_at(cell, first), n * FRAME_BYTES);
 
     if (result == 0)
@@ -229,8 +233,8 @@ static void cell_unmap(struct worker *worker, struct cell *cell)
     enter_phase(cell, CHANGING);
     if (worker_chance(worker, 3))
         cell_unmap_part(worker, cell);
-    STRESS_EXPECT(worker, mm_unmap_range((ul)get_CR3(), true, cell->start, bytes) == 0, "0x%lx + 0x%lx cannot be unmapped",
-                  cell->start, bytes);
+    STRESS_EXPECT(worker, mm_unmap_range((ul)get_CR3(), true, cell->start, bytes) == 0,
+                  "0x%lx + 0x%lx cannot be unmapped", cell->start, bytes);
     enter_phase(cell, DEAD);
     expect_unreachable(worker, cell, 0, cell->n_frames);
     memory_reuse(worker, cell);
@@ -289,4 +293,5 @@ static void mapping_drop(struct worker *worker, struct thing *thing)
     cell_leave(cell);
 }
 
-const struct kind_of_thing kind_mapping = {"mappings", mapping_make, mapping_check, mapping_drop, mapping_bytes};
+const struct kind_of_thing kind_mapping = {"mappings", mapping_make, mapping_check, mapping_drop,
+                                           mapping_bytes};

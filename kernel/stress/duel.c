@@ -2,8 +2,8 @@
 /*
  * Of several frees of the same thing at the same time exactly one succeeds.
  *
- * All CPUs wait for each other at a barrier and free it at once; nobody allocates meanwhile, so it cannot be somebody
- * else's by the time of the second free.
+ * All CPUs wait for each other at a barrier and free it at once; nobody allocates meanwhile, so it cannot be
+ * somebody else's by the time of the second free.
  */
 #include <kernel/cpu/registers.h>
 #include <kernel/stress/worker.h>
@@ -77,7 +77,7 @@ void duel_all(struct worker *worker)
         n_lost = (u32)(mm_misuse_count() - n_misuses);
         stress.n_wrong += n_lost;
         STRESS_EXPECT(worker, n_lost == stress.n_workers - 1 && (what == DUEL_PAGE || duel.n_won == 1),
-                      "%u CPUs freed 0x%lx at once (case %u): %u were refused, %u succeeded", stress.n_workers, duel.at,
-                      what, n_lost, duel.n_won);
+                      "%u CPUs freed 0x%lx at once (case %u): %u were refused, %u succeeded",
+                      stress.n_workers, duel.at, what, n_lost, duel.n_won);
     }
 }

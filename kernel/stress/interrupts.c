@@ -2,15 +2,15 @@
 /*
  * Allocation inside of timer interrupts, on every CPU, while it allocates itself.
  *
- * The APIC's timer is set anew each time, to a random moment: so interrupts come everywhere, also right behind one
- * another.  A machine that uses no APIC has the tick, on the boot CPU.
+ * The APIC's timer is set anew each time, to a random moment: so interrupts come everywhere, also right
+ * behind one another.  A machine that uses no APIC has the tick, on the boot CPU.
  */
 #include <kernel/cpu/cpu.h>
 #include <kernel/stress/worker.h>
 #include <kernel/time/time.h>
 
 #define STEPS_EACH 3
-#define MS_PARTS 10 /* the timer is set to between 1/10 and 11/10 ms */
+#define MS_PARTS   10 /* the timer is set to between 1/10 and 11/10 ms */
 
 static u32 counts_per_ms;
 

@@ -24,7 +24,8 @@ static u64 choose_size(struct worker *worker, unsigned shift)
 {
     u64 bytes = 1UL << shift;
 
-    return shift == SHIFT_MIN ? worker_random(worker) % (bytes + 1) : bytes - worker_random(worker) % (bytes / 2);
+    return shift == SHIFT_MIN ? worker_random(worker) % (bytes + 1)
+                              : bytes - worker_random(worker) % (bytes / 2);
 }
 
 static void expect_clear(struct worker *worker, const u64 *words, u64 bytes)
@@ -33,7 +34,8 @@ static void expect_clear(struct worker *worker, const u64 *words, u64 bytes)
 
     for (u64 i = 0; i < bytes / 8; i++)
         seen |= words[i];
-    STRESS_EXPECT(worker, seen == 0, "kzalloc gave an object of %lu bytes at 0x%lx that is not clear", bytes, (ul)words);
+    STRESS_EXPECT(worker, seen == 0, "kzalloc gave an object of %lu bytes at 0x%lx that is not clear", bytes,
+                  (ul)words);
 }
 
 static bool object_make(struct worker *worker, struct thing *thing)
@@ -48,7 +50,8 @@ static bool object_make(struct worker *worker, struct thing *thing)
     words = clear ? kzalloc(size, 0) : kmalloc(size, 0);
     if (words == NULL)
         return false;
-    *thing = (struct thing){.kind = THING_OBJECT, .number = (u8)shift, .at = (u64)words, .tag = worker_random(worker)};
+    *thing = (struct thing){
+        .kind = THING_OBJECT, .number = (u8)shift, .at = (u64)words, .tag = worker_random(worker)};
     STRESS_EXPECT(worker, (u64)words % bytes == 0, "kmalloc(%lu) gave 0x%lx", size, (ul)words);
     if (clear)
         expect_clear(worker, words, bytes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shooting mappings down while the others use them: one CPU maps and unmaps the only cell there is, as fast as it can,
- * all the others do nothing but look at it (cells.c).
+ * Shooting mappings down while the others use them: one CPU maps and unmaps the only cell there is, as fast
+ * as it can, all the others do nothing but look at it (cells.c).
  */
 #include <kernel/cpu/registers.h>
 #include <kernel/stress/worker.h>

@@ -2,7 +2,8 @@
 /*
  * All memory that is left, taken and given back by one CPU while the others go on.
  *
- * The blocks are linked through themselves: the first word of each is the next one's address, the second its order.
+ * The blocks are linked through themselves: the first word of each is the next one's address, the second its
+ * order.
  */
 #include <kernel/stress/worker.h>
 #include <mm/frame.h>

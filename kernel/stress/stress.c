@@ -2,11 +2,12 @@
 /*
  * A run.
  *
- *      shrink, note mm_stat -> duels -> shooting -> slice, slice, ... -> all dropped -> shrink, mm_check, mm_stat as before
+ *      shrink, note mm_stat -> duels -> shooting -> slice, slice, ... -> all dropped -> shrink, mm_check,
+ * mm_stat as before
  *
- * A *slice* is a second in which all CPUs work (worker.c).  Between two of them they rest, and the boot CPU runs mm_check,
- * with all that is live in place, and says how far it is.  Everything random comes from the seed, and which CPU was how
- * fast: with QEMU's -icount from the seed alone.
+ * A *slice* is a second in which all CPUs work (worker.c).  Between two of them they rest, and the boot CPU
+ * runs mm_check, with all that is live in place, and says how far it is.  Everything random comes from the
+ * seed, and which CPU was how fast: with QEMU's -icount from the seed alone.
  */
 #include <kernel/debug/log.h>
 #include <kernel/mm/memory.h>
@@ -17,9 +18,9 @@
 #include <lib/string.h>
 #include <mm/inspect.h>
 
-#define SLICE_MS 1000
-#define REPORT_MS 10000
-#define POLL_STEPS 32
+#define SLICE_MS         1000
+#define REPORT_MS        10000
+#define POLL_STEPS       32
 #define WRONG_IN_A_SLICE 3
 #define INTERRUPT_BUDGET (256UL << 10)
 
@@ -175,7 +176,8 @@ static void report(u64 begin_ms)
         sums_add(&sums, stress.worker[i]);
         sums_add(&sums, stress.interrupt_worker[i]);
     }
-    out("%5lu s  %lu steps: %lu objects, %lu blocks, %lu runs of pages, %lu mappings; %lu given away, %lu without memory\n",
+    out("%5lu s  %lu steps: %lu objects, %lu blocks, %lu runs of pages, %lu mappings; %lu given away, %lu "
+        "without memory\n",
         (time_ms() - begin_ms) / 1000, sums.n_steps, sums.n_made[THING_OBJECT], sums.n_made[THING_BLOCK],
         sums.n_made[THING_PAGES], sums.n_made[THING_MAPPING], sums.n_given, sums.n_refused);
 }
@@ -222,7 +224,8 @@ static void compare_stat(const struct mm_stat_t *before)
 
     if (!stress.failed && memcmp(before, &now, sizeof now) != 0)
         stress_fail(NULL,
-                    "mm_stat is not as before: used %lu, was %lu; shared %lu, %lu; cache_used %lu, %lu; cache_free %lu, %lu",
+                    "mm_stat is not as before: used %lu, was %lu; shared %lu, %lu; cache_used %lu, %lu; "
+                    "cache_free %lu, %lu",
                     now.used, before->used, now.shared, before->shared, now.cache_used, before->cache_used,
                     now.cache_free, before->cache_free);
 }

@@ -12,9 +12,9 @@ enum stress_part {
     STRESS_PAGES = 1 << 2,
     STRESS_MAPPINGS = 1 << 3,
     STRESS_SHRINK = 1 << 4,
-    STRESS_SHORTAGE = 1 << 5,   /* now and then one CPU takes all memory that is left */
-    STRESS_WRONG = 1 << 6,      /* now and then a wrong call, which must be refused */
-    STRESS_SHOOT = 1 << 7,      /* at first: mappings shot down while all other CPUs use them */
+    STRESS_SHORTAGE = 1 << 5, /* now and then one CPU takes all memory that is left */
+    STRESS_WRONG = 1 << 6,    /* now and then a wrong call, which must be refused */
+    STRESS_SHOOT = 1 << 7,    /* at first: mappings shot down while all other CPUs use them */
     STRESS_ALL = (1 << 8) - 1,
     STRESS_INTERRUPTS = 1 << 8, /* allocation in timer interrupts, too */
 };
@@ -26,9 +26,9 @@ struct stress_request {
 };
 
 /*
- * Runs it on all CPUs, for that long or until Ctrl-C.  What it takes it gives back, and then mm_check must hold and
- * mm_stat be as before.  Writes what it did, and as the last line `ok` or `error: ...`; true when that was ok.  Boot
- * CPU, ordinary code.
+ * Runs it on all CPUs, for that long or until Ctrl-C.  What it takes it gives back, and then mm_check must
+ * hold and mm_stat be as before.  Writes what it did, and as the last line `ok` or `error: ...`; true when
+ * that was ok.  Boot CPU, ordinary code.
  */
 bool stress_run(const struct stress_request *request);
 

@@ -2,10 +2,10 @@
 /*
  * One step of a worker.
  *
- * It picks one of its things at random.  Nothing becomes something of a random kind; something is checked and then
- * dropped, or handed to another CPU to be dropped there; so about half of the things are something, and memory is as full
- * as the budget says.  Handing over: the giver puts a copy into an empty parcel of the other's inbox; the owner of the
- * inbox takes it out at its next step.
+ * It picks one of its things at random.  Nothing becomes something of a random kind; something is checked and
+ * then dropped, or handed to another CPU to be dropped there; so about half of the things are something, and
+ * memory is as full as the budget says.  Handing over: the giver puts a copy into an empty parcel of the
+ * other's inbox; the owner of the inbox takes it out at its next step.
  *
  *      EMPTY --(giver: compare and exchange)--> WRITING --> FULL --(owner)--> EMPTY
  */
@@ -16,11 +16,11 @@
 enum parcel_state { PARCEL_EMPTY, PARCEL_WRITING, PARCEL_FULL };
 
 #define REST_STEPS_FIRST 256
-#define REST_STEPS_MOST (1UL << 20)
-#define GIVE_ONE_IN 4
-#define PEEK_ONE_IN 2
-#define SHRINK_ONE_IN 4096
-#define RARE_ONE_IN 512
+#define REST_STEPS_MOST  (1UL << 20)
+#define GIVE_ONE_IN      4
+#define PEEK_ONE_IN      2
+#define SHRINK_ONE_IN    4096
+#define RARE_ONE_IN      512
 
 static const struct kind_of_thing *const kinds[N_THING_KINDS] = {
     [THING_OBJECT] = &kind_object,
@@ -42,8 +42,9 @@ static bool has_part(const struct worker *worker, enum stress_part part)
 /* Objects mostly: they are the most different.  Interrupt handlers may not map. */
 static enum thing_kind choose_kind(struct worker *worker)
 {
-    static const u8 choices[16] = {THING_OBJECT, THING_OBJECT,  THING_OBJECT,  THING_OBJECT, THING_OBJECT, THING_OBJECT,
-                                   THING_OBJECT, THING_OBJECT,  THING_BLOCK,   THING_BLOCK,  THING_BLOCK,  THING_BLOCK,
+    static const u8 choices[16] = {THING_OBJECT, THING_OBJECT,  THING_OBJECT,  THING_OBJECT,
+                                   THING_OBJECT, THING_OBJECT,  THING_OBJECT,  THING_OBJECT,
+                                   THING_BLOCK,  THING_BLOCK,   THING_BLOCK,   THING_BLOCK,
                                    THING_PAGES,  THING_MAPPING, THING_MAPPING, THING_MAPPING};
     static const u32 parts[N_THING_KINDS] = {
         [THING_OBJECT] = STRESS_OBJECTS,
@@ -62,7 +63,8 @@ static void make(struct worker *worker, struct thing *thing)
 {
     enum thing_kind kind = choose_kind(worker);
 
-    if (kind == THING_NONE || worker->bytes > worker->budget_bytes || worker->n_steps < worker->rest_until[kind])
+    if (kind == THING_NONE || worker->bytes > worker->budget_bytes ||
+        worker->n_steps < worker->rest_until[kind])
         return;
     if (!kinds[kind]->make(worker, thing)) {
         u64 rest = worker->rest[kind];
@@ -94,7 +96,8 @@ static void give(struct worker *worker, struct thing *thing)
     struct parcel *parcel = &to->inbox[worker_random(worker) % WORKER_PARCELS];
     u32 empty = PARCEL_EMPTY;
 
-    if (!__atomic_compare_exchange_n(&parcel->state, &empty, PARCEL_WRITING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+    if (!__atomic_compare_exchange_n(&parcel->state, &empty, PARCEL_WRITING, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED))
         return;
     worker->bytes -= kind_of(thing)->bytes(thing);
     parcel->thing = *thing;
@@ -123,7 +126,8 @@ static bool take_allowed(u32 *n_allowed)
 {
     u32 n = __atomic_load_n(n_allowed, __ATOMIC_RELAXED);
 
-    return n != 0 && __atomic_compare_exchange_n(n_allowed, &n, n - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    return n != 0 &&
+           __atomic_compare_exchange_n(n_allowed, &n, n - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 static void sometimes(struct worker *worker)
@@ -132,7 +136,8 @@ static void sometimes(struct worker *worker)
         cells_peek(worker);
     if (has_part(worker, STRESS_SHRINK) && worker_chance(worker, SHRINK_ONE_IN))
         mm_shrink();
-    if (has_part(worker, STRESS_WRONG) && worker_chance(worker, RARE_ONE_IN) && take_allowed(&stress.n_wrong_allowed))
+    if (has_part(worker, STRESS_WRONG) && worker_chance(worker, RARE_ONE_IN) &&
+        take_allowed(&stress.n_wrong_allowed))
         wrong_call(worker);
     if (has_part(worker, STRESS_SHORTAGE) && worker_chance(worker, RARE_ONE_IN) &&
         take_allowed(&stress.n_shortages_allowed))

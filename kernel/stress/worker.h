@@ -2,8 +2,9 @@
 /*
  * Between the files of stress.
  *
- * A *worker* is what one CPU has of a run: its random numbers, and a number of *things*, each of which is nothing or
- * something taken from mm, of one *kind*.  A second worker of each CPU works in its timer interrupts.
+ * A *worker* is what one CPU has of a run: its random numbers, and a number of *things*, each of which is
+ * nothing or something taken from mm, of one *kind*.  A second worker of each CPU works in its timer
+ * interrupts.
  */
 #ifndef KERNEL_STRESS_WORKER_H
 #define KERNEL_STRESS_WORKER_H
@@ -23,7 +24,7 @@ struct thing {
     u64 tag;   /* its content follows from it */
 };
 
-#define WORKER_THINGS 256
+#define WORKER_THINGS  256
 #define WORKER_PARCELS 8
 
 /* A thing on its way to another CPU. */
@@ -37,10 +38,10 @@ struct worker {
     bool in_interrupt;
     u64 random;
     u64 n_steps;
-    u64 bytes, budget_bytes;   /* what its things take, and may take */
-    u64 n_made[N_THING_KINDS]; /* since start */
-    u64 n_refused;             /* no memory */
-    u64 n_given;               /* things handed to other CPUs */
+    u64 bytes, budget_bytes;                            /* what its things take, and may take */
+    u64 n_made[N_THING_KINDS];                          /* since start */
+    u64 n_refused;                                      /* no memory */
+    u64 n_given;                                        /* things handed to other CPUs */
     u64 rest_until[N_THING_KINDS], rest[N_THING_KINDS]; /* after a failure: steps to leave that kind alone */
     struct thing thing[WORKER_THINGS];
     struct parcel inbox[WORKER_PARCELS];
@@ -52,8 +53,8 @@ struct stress {
     u32 n_workers;
     struct worker *worker[SMP_N_CPUS];
     struct worker *interrupt_worker[SMP_N_CPUS]; /* NULL without STRESS_INTERRUPTS */
-    bool slice_over;  /* leave what you are doing, the boot CPU wants to look */
-    bool interrupted; /* Ctrl-C */
+    bool slice_over;                             /* leave what you are doing, the boot CPU wants to look */
+    bool interrupted;                            /* Ctrl-C */
     bool failed;
     u32 n_wrong_allowed, n_shortages_allowed; /* in this slice */
     u64 n_wrong;                              /* wrong calls made */
@@ -97,7 +98,8 @@ static inline bool worker_chance(struct worker *worker, u64 one_in)
 
 static inline bool stress_is_over(void)
 {
-    return __atomic_load_n(&stress.slice_over, __ATOMIC_RELAXED) || __atomic_load_n(&stress.failed, __ATOMIC_RELAXED);
+    return __atomic_load_n(&stress.slice_over, __ATOMIC_RELAXED) ||
+           __atomic_load_n(&stress.failed, __ATOMIC_RELAXED);
 }
 
 /* Word i of the content that belongs to a tag. */

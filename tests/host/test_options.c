@@ -42,6 +42,7 @@ static void assert_refused(const char *line, const char *expected_warnings)
     assert_int_equal(options.zone_dma_bytes, 0);
     assert_int_equal(options.direct_map_bytes, 0);
     assert_int_equal(options.mem_bytes, 0);
+    assert_int_equal(options.smp_cpus, 0);
     assert_false(options.onbug_panic || options.mm_debug || options.safe);
 }
 
@@ -81,6 +82,19 @@ static void every_choice_is_understood(void **unused)
     assert_false(parse("mm.onbug=report").onbug_panic);
     assert_false(parse("mm.debug=off").mm_debug);
     assert_int_equal(parse("direct_map=all").direct_map_bytes, OPTIONS_DIRECT_MAP_ALL);
+}
+
+static void smp_is_a_number_of_cpus(void **unused)
+{
+    (void)unused;
+    assert_int_equal(parse("").smp_cpus, 0);
+    assert_int_equal(parse("smp=1").smp_cpus, 1);
+    assert_int_equal(parse("smp=0x10 smp=4").smp_cpus, 4);
+    assert_refused("smp=0", "option 'smp=0' is too small\n");
+    assert_refused("smp=-1", "option 'smp=-1' is not a size\n");
+    assert_refused("smp=two", "option 'smp=two' is not a size\n");
+    assert_refused("smp", "option 'smp' wants a value\n");
+    assert_refused("smp=100000", "option 'smp=100000' is too large\n");
 }
 
 static void of_a_repeated_option_the_last_counts(void **unused)
@@ -235,6 +249,7 @@ int main(void)
         cmocka_unit_test(an_empty_line_gives_the_defaults),
         cmocka_unit_test(every_option_is_understood),
         cmocka_unit_test(every_choice_is_understood),
+        cmocka_unit_test(smp_is_a_number_of_cpus),
         cmocka_unit_test(of_a_repeated_option_the_last_counts),
         cmocka_unit_test(quotes_may_surround_the_value_or_the_whole_word),
         cmocka_unit_test(backslashes_that_grub_added_are_taken_away),
