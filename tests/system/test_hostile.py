@@ -84,8 +84,8 @@ def strict_errors(stranger, lines):
             check_equal(stranger.shell.lines("check"), ["ok"], f"check after {line[:200]!r}")
 
 
-def wrong_arguments(stranger, generator, _):
-    for line in junk.wrong_arguments(generator):
+def wrong_arguments(stranger, generator, share):
+    for line in junk.wrong_arguments(generator, 8 if share == 1 else 2):
         stranger.answered(line)
 
 
@@ -135,7 +135,7 @@ def errors_change_nothing(stranger, *_):
 def a_flood_is_survived(stranger, _, share):
     """Thousands of lines whose answers nobody reads in between."""
     shell = stranger.shell
-    for _ in range(10 if share < 1 else 40):
+    for _ in range(5 if share < 1 else 40):
         shell.send("kmalloc x\r" * 100)
         shell.drain(0.02)
     while shell.drain(0.5):

@@ -46,13 +46,13 @@ ESCAPES = [
 ]
 
 
-def wrong_arguments(random):
-    """Every command with none, too many, and wrong arguments."""
+def wrong_arguments(random, n_wrong):
+    """Every command with none, too many, and n_wrong times with wrong arguments."""
     for name, most in COMMANDS.items():
         if most:
             yield name
         yield " ".join([name] + ["1"] * (most + 3))
-        for _ in range(6):
+        for _ in range(n_wrong):
             n = random.randrange(1, most + 3)
             yield " ".join([name] + [random.choice(random.choice([ADDRESSES, NUMBERS, WORDS])) for _ in range(n)])
 

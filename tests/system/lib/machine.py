@@ -24,7 +24,7 @@ OVMF = "/usr/share/ovmf/OVMF.fd"
 MENU = ["Tessera", "self-test", "serial console only", "memory debug", "safe mode"]
 BOOT_SECONDS = {"pvh": 60, "bios": 90, "bios-usb": 120, "uefi": 180, "uefi-usb": 180}
 MENU_DOWN = "\x1b[B"
-KEY_SECONDS = 0.03                      # between keys: more than a busy machine takes to fetch one
+KEY_SECONDS = 0.05                      # between keys: QEMU's keyboard holds 16 bytes, and drops the rest
 
 
 @dataclass
