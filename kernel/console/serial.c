@@ -49,7 +49,7 @@
 #define RECEIVE_BURST 512u /* bytes taken at a time: bounds the interrupt handler whatever the chip says */
 
 #define RING_BYTES 8192u
-#define HELD_BYTES 65536u
+#define HELD_BYTES 32768u
 
 static struct {
     bool present;

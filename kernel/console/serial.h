@@ -28,7 +28,7 @@ void serial_use_interrupt(void);
 
 /*
  * Sends n bytes as they are.  Waits for a transmitter that is slow.  One that stands still gets them later: up
- * to 64 KiB are held back; what comes beyond waits some seconds once and is then lost, and counted.
+ * to 32 KiB are held back; what comes beyond waits some seconds once and is then lost, and counted.
  */
 void serial_write(const char *bytes, size_t n);
 

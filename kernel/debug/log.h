@@ -10,7 +10,7 @@
 #include <lib/types.h>
 #include <stdarg.h>
 
-#define LOG_N_LINES    512 /* kept; the oldest go first.  A power of two */
+#define LOG_N_LINES    256 /* kept; the oldest go first.  A power of two */
 #define LOG_LINE_BYTES 232 /* of one line, its 0 included; longer ones are cut */
 
 /*

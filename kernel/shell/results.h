@@ -6,7 +6,7 @@
 
 #include <lib/types.h>
 
-#define RESULTS_KEPT 8192 /* the newest so many; a word each = 64 KiB */
+#define RESULTS_KEPT 4096 /* the newest so many; a word each = 32 KiB */
 
 /* The kinds of results.  RESULT_GONE: given back by a command. */
 enum result_kind { RESULT_GONE, RESULT_OBJECT, RESULT_PAGES, RESULT_TABLE };

@@ -214,7 +214,7 @@ static void results_are_numbered_and_the_oldest_go(void **state)
     for (unsigned i = 0; i < RESULTS_KEPT; i++)
         results_add(i, RESULT_OBJECT, 0);
     assert_false(results_get(2, &value, why, sizeof why));
-    assert_string_equal(why, "is no longer kept: only the last 8192 results are");
+    assert_string_equal(why, "is no longer kept: only the last 4096 results are");
     assert_true(results_get(3, &value, why, sizeof why));
     assert_int_equal(value, 0);
     assert_true(results_get(0, &value, why, sizeof why));
