@@ -29,7 +29,7 @@ vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
 boot: cdrom
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=cdrom, path={iso}, status=inserted
-cpu: model={cpu}, count=1, ips=20000000, reset_on_triple_fault=0, ignore_bad_msrs=0
+cpu: model={cpu}, count={n_cpus}, ips=20000000, reset_on_triple_fault=0, ignore_bad_msrs=0
 clock: sync=none, time0=utc
 com1: enabled=1, mode=socket-server, dev=localhost:{port}
 log: {folder}/log
@@ -81,7 +81,7 @@ class Xvfb:
 class Bochs:
     """One Bochs.  A context manager.  `screen` is "text" or "pixels"."""
 
-    def __init__(self, screen="text", mib=128, cpu="corei7_skylake_x"):
+    def __init__(self, screen="text", mib=128, cpu="corei7_skylake_x", n_cpus=1):
         self.shell = None
         self._screen = screen
         self._xvfb = self._process = self._line = None
@@ -89,7 +89,8 @@ class Bochs:
         self._port = free_port()
         display = "x" if screen == "pixels" else 'rfb, options="timeout=0"'
         iso = images.iso(text=screen == "text")
-        self._write("rc", CONFIGURATION.format(display=display, mib=mib, iso=iso, cpu=cpu, port=self._port, folder=self._folder))
+        self._write("rc", CONFIGURATION.format(display=display, mib=mib, iso=iso, cpu=cpu, n_cpus=n_cpus, port=self._port,
+                                               folder=self._folder))
         self._write("commands", "c\n")
 
     def _path(self, name):
