@@ -16,6 +16,8 @@
 #include <mm/memory_map.h>
 #include <mm/mm.h>
 
+#define UNUSED_RAM "unused RAM (mem= or beyond 32 TiB)"
+
 /* A range of the final stage. */
 struct use {
     u64 start, end;
@@ -45,7 +47,7 @@ static const char *reservation_at(u64 p, u64 *border)
 
 static const char *zone_at(u64 p, u64 *border)
 {
-    const char *found = "unused RAM (mem= or beyond 32 TiB)";
+    const char *found = UNUSED_RAM;
     for (unsigned i = 0; i < MM_N_ZONES; i++) {
         struct mm_zone_info zone;
         mm_zone_info(i, &zone);
@@ -59,16 +61,20 @@ static const char *zone_at(u64 p, u64 *border)
     return found;
 }
 
-/* The label of p in usable memory that ends at `end`: zones have whole frames only. */
-static const char *usable_at(const struct memory_map *map, u64 p, u64 end, u64 *border)
+/* The label of p in a range of usable memory: zones have whole frames only, and mem= may end them early. */
+static const char *usable_at(const struct memory_map *map, u64 p, const struct memory_range *range, u64 *border)
 {
-    u64 frame = p & PAGE_4K_MASK, last = end & PAGE_4K_MASK;
-    if (!memory_map_is_usable(map, frame, frame + PAGE_4K_SIZE)) {
+    u64 frame = p & PAGE_4K_MASK, last = range->end & PAGE_4K_MASK;
+    if (frame < range->start || frame >= last) {
         *border = least(*border, frame + PAGE_4K_SIZE);
         return "less than a frame";
     }
-    if (last > p)
-        *border = least(*border, last);
+    *border = least(*border, last);
+    if (map->usable_limit == 0)
+        return zone_at(p, border);
+    if (p >= map->usable_limit)
+        return UNUSED_RAM;
+    *border = least(*border, map->usable_limit);
     return zone_at(p, border);
 }
 
@@ -90,7 +96,7 @@ static const char *label_at(const struct memory_map *map, u64 p, u64 *border)
         return NULL;
     if (range.type != MEMORY_USABLE)
         return memory_map_type_name(range.type);
-    return usable_at(map, p, range.end, border);
+    return usable_at(map, p, &range, border);
 }
 
 static bool same_label(const char *a, const char *b)
