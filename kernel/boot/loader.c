@@ -11,7 +11,7 @@
 static void say(void *context, const char *line)
 {
     (void)context;
-    klog("loader: %s", line);
+    klog("warning: %s", line);
 }
 
 static const struct boot_warnings to_log = {say, NULL};

@@ -92,9 +92,11 @@ static void warn_about_map(const struct memory_map *map)
         struct memory_map_entry entry = memory_map_entry(map, i);
 
         if (defect != MEMORY_MAP_SOUND)
-            klog("memory map: entry %lu (0x%lx + 0x%lx, type %u): %s", i, entry.base, entry.length, entry.type,
-                 memory_map_defect_text(defect));
+            klog("warning: memory map: entry %lu (0x%lx + 0x%lx, type %u): %s", i, entry.base, entry.length,
+                 entry.type, memory_map_defect_text(defect));
     }
+    if (memory_map_usable_end(map) > MM_RAM_LIMIT)
+        klog("warning: memory map: RAM from 32 TiB on is ignored");
 }
 
 static void log_zones(u64 instructions)
