@@ -17,9 +17,9 @@
 
 struct replay {
     struct trace trace;
-    u64 *object, *block; /* of an id: what is live; 0 when nothing is */
-    void *window;        /* the module */
-    u64 used_before, used_peak;
+    u64 *object, *block;        /* of an id: what is live; 0 when nothing is */
+    void *window;               /* the module */
+    u64 used_before, used_peak; /* bytes, as mm_stat has them; used_before 0: not yet known */
     u64 n_failures;
 };
 
@@ -171,7 +171,8 @@ static void peak_sample(struct replay *replay)
         replay->used_peak = used;
 }
 
-/* One pass.  Stops at the first chunk in which memory is exhausted: a block that was not had cannot be given.
+/* One pass.  What the trace takes is counted from what was used, caches emptied, before the first.  Stops at
+ * the first chunk in which memory is exhausted: a block that was not had cannot be given.
  */
 static enum outcome pass_play(struct bench *bench, struct replay *replay, const char *name,
                               u64 (*time)(struct replay *replay, u32 first))
@@ -181,7 +182,11 @@ static enum outcome pass_play(struct bench *bench, struct replay *replay, const 
 
     if (!series_start(&series, n_chunks))
         return OUTCOME_NO_ROOM;
-    replay->used_before = replay->used_peak = mm_stat().used;
+    if (replay->used_before == 0) {
+        mm_shrink();
+        replay->used_before = mm_stat().used;
+    }
+    replay->used_peak = replay->used_before;
     for (u32 i = 0; i < n_chunks && replay->n_failures == 0 && !out_interrupted(); i++) {
         series_add(&series, time(replay, i * TRACE_CHUNK));
         peak_sample(replay);
@@ -207,7 +212,7 @@ static enum outcome passes_play(struct bench *bench, struct replay *replay)
     live_forget(replay);
     if (outcome != OUTCOME_DONE)
         return outcome;
-    mm_shrink();
+    replay->used_before = 0;
     outcome = pass_play(bench, replay, "replay", time_chunk);
     live_free(replay);
     if (outcome != OUTCOME_DONE)

@@ -20,7 +20,6 @@ from lib import images  # noqa: E402  (after the path to it)
 from lib.machine import Machine     # noqa: E402
 
 TRACED = re.compile(r"\[[0-9a-f]+/([0-9a-f]+)/")
-RDTSC = "rdtsc"
 BENCH_SECONDS = 600
 
 
@@ -69,30 +68,38 @@ def timed_functions():
     return names
 
 
-def count(path, code, symbols, wanted):
+def timed_loops(code, symbols):
+    """{address: (function, begins)} of the two reads of the counter in each function that times a sample."""
+    reads = collections.defaultdict(list)
+    for at in sorted(at for at, text in code.items() if text.startswith("rdtsc")):
+        reads[symbols.name(at)].append(at)
+    loops = {}
+    for name in timed_functions() & reads.keys():
+        loops[reads[name][0]] = name, True
+        loops[reads[name][-1]] = name, False
+    return loops
+
+
+def count(path, loops, wanted):
     """{timed function: [samples, {address: count}]}: the instructions between two reads of the counter in it.
 
     `wanted` is the range of samples that count, [first, end)."""
-    timed, function, here = {}, None, None
-    names, n_samples = timed_functions(), collections.Counter()
+    timed, here, n_samples = {}, None, collections.Counter()
     with open(path, encoding="ascii", errors="replace") as log:
         for line in log:
             match = TRACED.search(line)
             if not match:
                 continue
             at = int(match.group(1), 16)
-            if code.get(at, "").startswith(RDTSC):
-                name = symbols.name(at)
-                if name not in names:
-                    continue
-                if function == name:
-                    function = None
-                    continue
+            name, begins = loops.get(at, (None, None))
+            if name:
+                here = None
+            if begins:
                 n_samples[name] += 1
-                if wanted[0] < n_samples[name] <= wanted[1]:
-                    function, here = name, timed.setdefault(name, [0, collections.Counter()])
-                    here[0] += 1
-            elif function:
+            if begins and wanted[0] < n_samples[name] <= wanted[1]:
+                here = timed.setdefault(name, [0, collections.Counter()])
+                here[0] += 1
+            if here:
                 here[1][at] += 1
     return timed
 
@@ -107,7 +114,7 @@ def main():
     path = os.path.join(images.work_folder(), "instructions")
     code, symbols = disassembly(), Symbols()
     print("\n".join(record(arguments.name, path)))
-    for name, (n_samples, counts) in count(path, code, symbols, wanted).items():
+    for name, (n_samples, counts) in count(path, timed_loops(code, symbols), wanted).items():
         by_function = collections.Counter()
         for at, n in counts.items():
             by_function[symbols.name(at)] += n
