@@ -41,7 +41,9 @@
 enum place { AT_LOCK, AT_REST, AT_DRAIN };
 enum mail { MAIL_FLUSH = 1, MAIL_SYNCHRONIZE = 2 };
 
-#define SPINS_BEFORE_AGAIN 20000
+/* A CPU that was in the middle of mm is asked again: soon at first, then after twice as long each time. */
+#define SPINS_BEFORE_AGAIN 64
+#define SPINS_BETWEEN_MOST 16384
 
 static struct {
     u32 lock;
@@ -200,7 +202,7 @@ static bool somebody_has(enum mail kind)
 /* Sends to all others and waits for their answers.  With the kind's lock. */
 static void send_and_wait(enum mail kind, enum place place)
 {
-    u32 n = smp_n_cpus(), self = cpu_this()->number;
+    u32 n = smp_n_cpus(), self = cpu_this()->number, again = SPINS_BEFORE_AGAIN;
 
     for (u32 i = 0; i < n; i++)
         if (i != self)
@@ -209,8 +211,10 @@ static void send_and_wait(enum mail kind, enum place place)
     for (u32 spins = 1; somebody_has(kind); spins++) {
         serve(place);
         cpu_pause();
-        if (spins % SPINS_BEFORE_AGAIN == 0)
+        if (spins == again) {
             interrupt_those_with(kind);
+            again += again < SPINS_BETWEEN_MOST ? again : SPINS_BETWEEN_MOST;
+        }
     }
 }
 

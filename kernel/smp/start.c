@@ -45,9 +45,6 @@
 #define STEP_US         50
 #define MAX_FAILURES    3
 
-/* Without so much free memory a machine is better off with fewer CPUs: each takes a quarter of a MiB. */
-#define FREE_BYTES_LEAST (2UL << 20)
-
 extern const u8 trampoline_start[], trampoline_end[];
 extern const u8 trampoline_cr3[], trampoline_efer[], trampoline_stack[], trampoline_cpu[];
 
@@ -107,6 +104,10 @@ static phys_t make_starting_table(void)
 
     if (phys_is_none(top))
         return top;
+    if (top.addr >> 32 != 0) { /* zone_dma= may reach so far, the CR3 of 32-bit code does not */
+        frame_free(top, 0);
+        return PHYS_NONE;
+    }
     memcpy(phys_pointer(top), phys_pointer(paging_kernel_top()), FRAME_BYTES);
     memset(phys_pointer(top), 0, FRAME_BYTES / 2);
     if (mm_map_proc_page_table(top.addr, true, trampoline, trampoline, FRAME_BYTES, PAGE_KERNEL_4K_PAGE,
@@ -131,6 +132,14 @@ static void fill_trampoline(phys_t top)
 
 /* ---- one CPU ---- */
 
+/* Each CPU takes a quarter of a MiB.  Where all together would take half of what there is, fewer will do. */
+static bool has_memory_for_another(void)
+{
+    struct mm_stat_t stat = mm_stat();
+
+    return stat.free > stat.total / 2;
+}
+
 /* The block of a new CPU, its stacks and its caches.  NULL when memory is short; what was got by then stays
  * taken. */
 static struct cpu *make_cpu(u32 number)
@@ -138,7 +147,7 @@ static struct cpu *make_cpu(u32 number)
     struct cpu *cpu;
     struct mm_cpu *mm_cpu;
 
-    if (mm_stat().free < FREE_BYTES_LEAST)
+    if (!has_memory_for_another())
         return NULL;
     cpu = kzalloc(sizeof *cpu, 0);
     mm_cpu = mm_cpu_create();
@@ -247,7 +256,7 @@ static const char *start_others(const struct madt *madt, u32 limit)
     cpu_this()->apic_id = lapic_id();
     top = make_starting_table();
     if (phys_is_none(top))
-        return "no memory to start other CPUs";
+        return "no memory below 4 GiB to start other CPUs";
     fill_trampoline(top);
     start_listed(madt, limit);
     drop_starting_table(top);
