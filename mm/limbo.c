@@ -108,12 +108,16 @@ static bool limbo_settle_once(void)
 }
 
 /* What is freed may have been the last to need a role table, which then comes here in turn.  Two rounds do; unless other
- * CPUs go on filling it, which is no reason to stay here for ever. */
+ * CPUs go on filling it, which is no reason to stay here for ever.  One at a time: the others have better things to do
+ * than to take everything out and put it back. */
 void limbo_settle(void)
 {
+    if (__atomic_exchange_n(&mm.limbo.settling, true, __ATOMIC_ACQUIRE))
+        return;
     for (unsigned round = 0; round < SETTLE_ROUNDS && mm.limbo.n_slabs + mm.limbo.n_tables != 0; round++)
         if (!limbo_settle_once())
-            return;
+            break;
+    __atomic_store_n(&mm.limbo.settling, false, __ATOMIC_RELEASE);
 }
 
 void limbo_settle_if_due(void)

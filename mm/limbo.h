@@ -15,6 +15,7 @@ struct slab;
 struct limbo {
     struct mm_lock lock;
     struct list_node slabs; /* descriptors of slabs that are no more */
+    bool settling; /* somebody is about it */
     u32 n_slabs, n_tables;
     u32 n_tables_taken;         /* being settled: their places in `table` are kept */
     phys_t table[LIMBO_TABLES]; /* frames of role tables that no page has any more */
