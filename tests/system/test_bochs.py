@@ -130,12 +130,24 @@ def main():
     except Failure as failure:
         suite.fail("bochs_starts", failure)
     if suite.full:
-        in_a_window(suite)
+        other_machines(suite)
     suite.finish()
 
 
-def in_a_window(suite):
-    """With the framebuffer."""
+def on_little(machine):
+    """Bochs' default CPU, which has next to nothing, and 16 MiB."""
+    shell = machine.start_shell()
+    check(15 * MIB <= shell.stat()["total"] <= 16 * MIB, "total of 16 MiB")
+    selftest_passes(machine)
+
+
+def other_machines(suite):
+    """With the framebuffer; and on the smallest machine."""
+    try:
+        with Bochs("text", mib=16, cpu="bx_generic") as machine:
+            suite.run("on_a_generic_cpu_with_16M", on_little, machine)
+    except Failure as failure:
+        suite.fail("bochs_starts_with_16M", failure)
     try:
         with Bochs("pixels") as machine:
             suite.run(window_shows_what_is_typed.__name__, window_shows_what_is_typed, machine)

@@ -33,6 +33,7 @@ FULL_BOOTS = QUICK_BOOTS | {
     "bios_q35_64M": {"boot": "bios", "mem": "64M"},
     "bios_pc_6G": {"boot": "bios", "machine": "pc", "mem": "6G"},
     "bios_q35_64G": {"boot": "bios", "mem": "64G"},
+    "uefi_q35_64M": {"boot": "uefi", "mem": "64M"},
     "uefi_q35_6G": {"boot": "uefi", "mem": "6G"},
     "uefi_pc_64G": {"boot": "uefi", "machine": "pc", "mem": "64G"},
     "bios_qemu64": {"boot": "bios", "cpu": "qemu64"},

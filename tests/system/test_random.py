@@ -23,6 +23,7 @@ SPECIAL = 0xffffa00000000000
 ARENAS = [                              # where mappings go: around borders of every level
     SPECIAL + (1 << 21), SPECIAL + (1 << 30), SPECIAL + (1 << 39), 0x400000, (1 << 30) + (1 << 21), (1 << 39), 1 << 46,
 ]
+PAGE_ORDER = 9                          # 2^9 frames are a page
 DEVICE = 0x8000000000                   # a physical address without RAM, aligned to 512 GiB
 REPORT = re.compile(r"^mm: bad (kfree|free_pages|mm_\w+)\(0x[0-9a-f]+\): \S")
 
@@ -72,6 +73,8 @@ class Run:
             return self.kfree()
         command, size = self.random.choice(["kmalloc", "kzalloc"]), self.size()
         output = self.lines(f"{command} {size}")
+        if output[-1].startswith("error: "):
+            return self.judge_no_memory(size, output)
         check_equal(len(output), 1, f"lines of {command} {size}: {output}")
         at = address(output[0])
         self.model.took_object(at, size)
@@ -80,6 +83,14 @@ class Run:
             digits = "".join(line.split(":")[1].split("|")[0] for line in shown)
             check(set(digits) <= set("0 "), f"kzalloc gave an object that is not cleared: {shown}")
             self.accepted(f"fill {at:#x} {class_of(size)} 0xe7")
+        return None
+
+    def judge_no_memory(self, size, output):
+        """An object may be refused only when nothing free is large enough, in NORMAL or to be added to it."""
+        zones = {zone["name"]: zone["free_blocks"] for zone in self.shell.json("buddy -j")}
+        order = max(class_of(size) // FRAME, 1).bit_length() - 1
+        room = sum(zones["NORMAL"][order:]) + sum(zones["UNMAPPED"][PAGE_ORDER:])
+        check_equal(room, 0, f"free blocks that an object of {size} bytes would fit in, though {output}: blocks")
 
     def some_object(self):
         return self.random.choice(list(self.model.objects)) if self.model.objects else None

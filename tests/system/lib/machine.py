@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 
 from lib import images, keys, picture, process
-from lib.qmp import Qmp, connect
+from lib.qmp import Ended, Qmp, connect
 from lib.report import Failure, check
 from lib.shell import Shell
 
@@ -151,9 +151,12 @@ class Machine:
     # ---- screen and keyboard ----
 
     def press(self, *names):
-        """Presses keys together, by QEMU's names, and lets them go."""
+        """Presses keys together, by QEMU's names, and lets them go.  The machine may end by it."""
         codes = [{"type": "qcode", "data": name} for name in names]
-        self.qmp.execute("send-key", keys=codes, **{"hold-time": 10})
+        try:
+            self.qmp.execute("send-key", keys=codes, **{"hold-time": 10})
+        except Ended:
+            return
         time.sleep(KEY_SECONDS)
 
     def type(self, text):

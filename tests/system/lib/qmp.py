@@ -9,6 +9,10 @@ from lib.report import Failure
 ANSWER_SECONDS = 30
 
 
+class Ended(Failure):
+    """QEMU is gone."""
+
+
 class Qmp:
     """A connection to the monitor at a Unix socket."""
 
@@ -38,7 +42,10 @@ class Qmp:
     def execute(self, command, **arguments):
         """Runs a command; returns its result."""
         request = {"execute": command, "arguments": arguments}
-        self._socket.sendall(json.dumps(request).encode() + b"\n")
+        try:
+            self._socket.sendall(json.dumps(request).encode() + b"\n")
+        except OSError:
+            raise Ended(f"QEMU ended before {command}") from None
         while (answer := self._receive()) is not None:
             if "event" in answer:
                 self.events.append(answer)
@@ -46,7 +53,7 @@ class Qmp:
                 raise Failure(f"QEMU refuses {command}: {answer['error']['desc']}")
             else:
                 return answer["return"]
-        raise Failure(f"QEMU ended during {command}")
+        raise Ended(f"QEMU ended during {command}")
 
     def monitor(self, line):
         """The output of a command of the human monitor."""
