@@ -71,6 +71,9 @@ def poweroff_powers_off(machine):
     check_in("power off", machine.wait_exit(), "Bochs' log")
 
 
+WINDOW_SECONDS = 30     # the window is painted after the serial line has spoken, on a busy host much later
+
+
 class Window:
     """What the console shows in Bochs' window."""
 
@@ -82,9 +85,13 @@ class Window:
     def lines(self, n_rows=3):
         """Some lines of text from the one with the wanted prompt on; where it is, is found by its pixels once."""
         shot = self.machine.picture()
-        if self.origin is None:
+        until = time.monotonic() + WINDOW_SECONDS
+        while self.origin is None:
             self.origin = picture.find_text(shot, self.font, "Tessera 0.")
-            check(self.origin, "no banner in Bochs' window")
+            check(self.origin or time.monotonic() < until, "no banner in Bochs' window")
+            if self.origin is None:
+                time.sleep(1)
+                shot = self.machine.picture()
         x, y = self.origin
         # The banner's text begins in column 16 of the row that it is in.
         left, top = x - 16 * picture.GLYPH_WIDTH, y % self.font.height
