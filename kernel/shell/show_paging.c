@@ -75,10 +75,37 @@ bool show_vtop(struct call *call)
     return true;
 }
 
-static void show_run(const struct paging_run *run)
+static void show_run(const struct paging_run *run, u64 n_times)
 {
-    out("  0x%016lx + %9s -> 0x%-13lx %s %s\n", run->start.addr, format_size(run->bytes).s, run->phys.addr,
+    out("  0x%016lx + %9s -> 0x%-13lx %s %s", run->start.addr, format_size(run->bytes).s, run->phys.addr,
         names_leaf(run->leaf_bytes), names_mapping(run->flags).s);
+    if (n_times > 1)
+        out(", the same frame %lu times", n_times);
+    out("\n");
+}
+
+/* `next` is one leaf, right behind a run that consists of the same leaf. */
+static bool leaf_again(const struct paging_run *run, const struct paging_run *next)
+{
+    return next->start.addr == run->start.addr + run->bytes && next->phys.addr == run->phys.addr &&
+           next->bytes == next->leaf_bytes && next->leaf_bytes == run->leaf_bytes && next->flags == run->flags;
+}
+
+/* The next run, or one leaf as often as it follows itself: the page array has thousands of them where no RAM is. */
+static bool next_line(phys_t top, u64 start, u64 end, struct paging_run *run, u64 *n_times)
+{
+    struct paging_run next;
+    if (!paging_next_run(top, virt(start), virt(end), run))
+        return false;
+    *n_times = 1;
+    if (run->bytes != run->leaf_bytes)
+        return true;
+    while (run->start.addr + run->bytes && !out_interrupted() &&
+           paging_next_run(top, virt(run->start.addr + run->bytes), virt(end), &next) && leaf_again(run, &next)) {
+        run->bytes += next.bytes;
+        ++*n_times;
+    }
+    return true;
 }
 
 /* All runs of [start, end); end 0 is the top of the address space. */
@@ -86,13 +113,13 @@ static void dump(phys_t top, u64 start, u64 end)
 {
     struct paging_run run;
     const struct region *region = NULL;
-    u64 n_runs = 0;
-    while (!out_interrupted() && paging_next_run(top, virt(start), virt(end), &run)) {
+    u64 n_runs = 0, n_times;
+    while (!out_interrupted() && next_line(top, start, end, &run, &n_times)) {
         const struct region *here = region_find(run.start.addr);
         if (here != region)
             out_styled(OUT_TITLE, "%s", here->name);
         region = here;
-        show_run(&run);
+        show_run(&run, n_times);
         n_runs++;
         start = run.start.addr + run.bytes;
         if (!start)
