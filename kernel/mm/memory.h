@@ -22,6 +22,9 @@ void memory_start(const struct boot_info *info, const struct options *options);
 /* mm.onbug=panic: a misuse of mm ends in a panic.  Returns what was set before. */
 bool memory_panic_on_misuse(bool panics);
 
+/* False: misuses are counted but not logged, for tests that make many.  Returns what was set before. */
+bool memory_log_misuses(bool logs);
+
 /*
  * Maps a stack of 2^order frames between two guard pages.  *low and *top are its bounds.  False when
  * memory is exhausted.

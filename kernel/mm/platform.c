@@ -14,12 +14,21 @@
 #define INVLPG_MAX_PAGES 32
 
 static bool misuse_panics;
+static bool misuse_is_logged = true;
 
 bool memory_panic_on_misuse(bool panics)
 {
     bool before = misuse_panics;
 
     misuse_panics = panics;
+    return before;
+}
+
+bool memory_log_misuses(bool logs)
+{
+    bool before = misuse_is_logged;
+
+    misuse_is_logged = logs;
     return before;
 }
 
@@ -85,7 +94,8 @@ void platform_report(enum mm_severity severity, const char *format, ...)
     va_start(arguments, format);
     kvsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    klog("%s", line);
+    if (severity != MM_MISUSE || misuse_is_logged || misuse_panics)
+        klog("%s", line);
     if (severity == MM_BROKEN || (severity == MM_MISUSE && misuse_panics))
         panic("%s", line);
 }

@@ -13,7 +13,7 @@ static const struct {
 } parts[] = {
     {"objects", STRESS_OBJECTS},   {"blocks", STRESS_BLOCKS}, {"pages", STRESS_PAGES},
     {"mappings", STRESS_MAPPINGS}, {"shrink", STRESS_SHRINK}, {"shoot", STRESS_SHOOT},
-    {"shortage", STRESS_SHORTAGE}, {"wrong", STRESS_WRONG},
+    {"shortage", STRESS_SHORTAGE}, {"wrong", STRESS_WRONG},   {"duels", STRESS_DUELS},
 };
 
 /* The parts named in a list "a,b,c"; 0 after an error line. */
@@ -59,7 +59,7 @@ static bool run_stress(struct call *call)
 
 static const struct command_option options_stress[] = {
     {"-i", NULL, "allocate in timer interrupts, too"},
-    {"-p", "PARTS", "only objects,blocks,pages,mappings,shrink,shortage,wrong,shoot"},
+    {"-p", "PARTS", "only objects,blocks,pages,mappings,shrink,shortage,wrong,shoot,duels"},
     {NULL, NULL, NULL},
 };
 

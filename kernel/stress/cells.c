@@ -23,14 +23,14 @@
 #include <mm/frame.h>
 #include <mm/mm.h>
 
-#define N_CELLS             64
-#define CELL_BYTES          (16UL << 20)
-#define CELLS_START         (MM_SPECIAL_START + (512UL << 30)) /* what a person maps by hand is further down */
-#define SCRATCH_WORD        8
-#define TAKE_TRIES          4
-#define LOOKS               4
-#define PAUSES_BEFORE_REUSE 200
-#define FLAGS               (PAGE_PRESENT | PAGE_R_W | PAGE_XD)
+#define N_CELLS         64
+#define CELL_BYTES      (16UL << 20)
+#define CELLS_START     (MM_SPECIAL_START + (512UL << 30)) /* what a person maps by hand is further down */
+#define SCRATCH_WORD    8
+#define TAKE_TRIES      4
+#define LOOKS           4
+#define PAUSE_BITS_MOST 7 /* before memory is looked at again: up to 2^7 pauses */
+#define FLAGS           (PAGE_PRESENT | PAGE_R_W | PAGE_XD)
 
 enum phase { DEAD, CHANGING, LIVE };
 
@@ -148,7 +148,7 @@ static void memory_reuse(struct worker *worker, const struct cell *cell)
         return;
     for (u64 i = 0; i < SMP_N_CPUS; i++)
         words[i] = content_word(cell->tag, i);
-    for (u64 i = worker_random(worker) % PAUSES_BEFORE_REUSE; i > 0; i--)
+    for (u64 i = worker_random(worker) % (1UL << worker_random(worker) % PAUSE_BITS_MOST); i > 0; i--)
         cpu_pause();
     for (u64 i = 0; i < SMP_N_CPUS; i++)
         STRESS_EXPECT(worker, words[i] == content_word(cell->tag, i),

@@ -6,7 +6,8 @@
 #include <kernel/cpu/registers.h>
 #include <kernel/stress/worker.h>
 
-#define PAUSES_BEFORE_UNMAP 400
+#define PAUSE_BITS_MOST    9  /* before an unmap: up to 2^9 pauses, but fewer mostly */
+#define PEEKS_BEFORE_PAUSE 16 /* a pause lets CPUs on that take turns under emulation */
 
 static void shoot_once(struct worker *worker)
 {
@@ -15,7 +16,7 @@ static void shoot_once(struct worker *worker)
     if (!kind_mapping.make(worker, &thing) || thing.kind == THING_NONE)
         return;
     worker->n_made[THING_MAPPING]++;
-    for (u64 i = worker_random(worker) % PAUSES_BEFORE_UNMAP; i > 0; i--)
+    for (u64 i = worker_random(worker) % (1UL << worker_random(worker) % PAUSE_BITS_MOST); i > 0; i--)
         cpu_pause();
     kind_mapping.drop(worker, &thing);
 }
@@ -27,4 +28,6 @@ void shoot(struct worker *worker, u32 shooter)
         shoot_once(worker);
     else
         cells_peek(worker);
+    if (worker->n_steps % PEEKS_BEFORE_PAUSE == 0)
+        cpu_pause();
 }

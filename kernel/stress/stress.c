@@ -20,13 +20,13 @@
 
 #define SLICE_MS         1000
 #define REPORT_MS        10000
-#define POLL_STEPS       32
+#define POLL_MS          20
 #define WRONG_IN_A_SLICE 3
 #define INTERRUPT_BUDGET (256UL << 10)
 
 struct stress stress;
 
-static u64 end_ms, slice_end_ms;
+static u64 begin_ms, report_ms, poll_ms, slice_end_ms;
 
 void stress_fail(const struct worker *worker, const char *format, ...)
 {
@@ -88,26 +88,26 @@ static bool workers_make(void)
 
 /* ---- slices ---- */
 
-/* The boot CPU's eyes on the clock and the keyboard. */
-static void look_up(const struct worker *worker)
+bool stress_look_up(const struct worker *worker)
 {
-    if (worker->number != 0 || worker->n_steps % POLL_STEPS != 0)
-        return;
-    if (out_interrupted())
-        stress.interrupted = true;
-    if (stress.interrupted || time_ms() >= slice_end_ms)
+    u64 now_ms = worker->number == 0 ? time_ms() : 0;
+
+    if (now_ms >= poll_ms && worker->number == 0) {
+        stress.interrupted = stress.interrupted || out_interrupted();
+        poll_ms = now_ms + POLL_MS;
+    }
+    if (worker->number == 0 && (stress.interrupted || now_ms >= slice_end_ms))
         __atomic_store_n(&stress.slice_over, true, __ATOMIC_RELAXED);
+    return stress_is_over();
 }
 
-/* Whether to go on. */
-static bool run_slice(void (*fn)(u32, void *), void *argument)
+static void run_slice(u64 then_ms, void (*fn)(u32, void *), void *argument)
 {
-    slice_end_ms = min_u64(time_ms() + SLICE_MS, end_ms);
+    slice_end_ms = then_ms;
     stress.slice_over = false;
     stress.n_wrong_allowed = WRONG_IN_A_SLICE;
     stress.n_shortages_allowed = 1;
     smp_run_on_all(fn, argument);
-    return !stress.failed && !stress.interrupted;
 }
 
 static void work(u32 number, void *argument)
@@ -117,23 +117,25 @@ static void work(u32 number, void *argument)
     (void)argument;
     if (stress.interrupt_worker[number] != NULL)
         interrupts_begin(worker);
-    while (!stress_is_over()) {
+    while (!stress_look_up(worker))
         worker_step(worker);
-        look_up(worker);
-    }
     if (stress.interrupt_worker[number] != NULL)
         interrupts_end(worker);
     worker_check_all(worker);
+}
+
+static void duels(u32 number, void *argument)
+{
+    (void)argument;
+    duel_all(stress.worker[number]);
 }
 
 static void shooting(u32 number, void *argument)
 {
     struct worker *worker = stress.worker[number];
 
-    while (!stress_is_over()) {
+    while (!stress_look_up(worker))
         shoot(worker, *(u32 *)argument);
-        look_up(worker);
-    }
 }
 
 static void drop_own(u32 number, void *argument)
@@ -154,7 +156,7 @@ static void check_now(void)
 /* ---- reports ---- */
 
 struct sums {
-    u64 n_steps, n_made[N_THING_KINDS], n_refused, n_given;
+    u64 n_steps, n_made[N_THING_KINDS], n_refused, n_given, n_in_bursts;
 };
 
 static void sums_add(struct sums *sums, const struct worker *worker)
@@ -164,11 +166,12 @@ static void sums_add(struct sums *sums, const struct worker *worker)
     sums->n_steps += worker->n_steps;
     sums->n_refused += worker->n_refused;
     sums->n_given += worker->n_given;
+    sums->n_in_bursts += worker->n_in_bursts;
     for (unsigned kind = 0; kind < N_THING_KINDS; kind++)
         sums->n_made[kind] += worker->n_made[kind];
 }
 
-static void report(u64 begin_ms)
+static void report(void)
 {
     struct sums sums = {0};
 
@@ -176,35 +179,47 @@ static void report(u64 begin_ms)
         sums_add(&sums, stress.worker[i]);
         sums_add(&sums, stress.interrupt_worker[i]);
     }
-    out("%5lu s  %lu steps: %lu objects, %lu blocks, %lu runs of pages, %lu mappings; %lu given away, %lu "
-        "without memory\n",
+    out("%5lu s  %lu steps: %lu objects, %lu blocks, %lu runs of pages, %lu mappings, %lu in bursts; %lu "
+        "given "
+        "away, %lu without memory\n",
         (time_ms() - begin_ms) / 1000, sums.n_steps, sums.n_made[THING_OBJECT], sums.n_made[THING_BLOCK],
-        sums.n_made[THING_PAGES], sums.n_made[THING_MAPPING], sums.n_given, sums.n_refused);
+        sums.n_made[THING_PAGES], sums.n_made[THING_MAPPING], sums.n_in_bursts, sums.n_given, sums.n_refused);
 }
 
 /* ---- the run ---- */
 
+/* Slices of one thing until then; between them a check. */
+static void run_until(u64 then_ms, void (*fn)(u32, void *), u32 shooter)
+{
+    while (time_ms() < then_ms && !stress.interrupted && !stress.failed) {
+        run_slice(min_u64(then_ms, time_ms() + SLICE_MS), fn, &shooter);
+        check_now();
+        shooter = (shooter + 1) % stress.n_workers;
+        if (time_ms() >= report_ms) {
+            report();
+            report_ms += REPORT_MS;
+        }
+    }
+}
+
+/* Duels and shooting have an eighth of the time each, where there is other work; else they share it. */
 static void run_phases(void)
 {
-    u64 begin_ms = time_ms(), report_ms = begin_ms + REPORT_MS;
-    u32 shooter = (u32)(stress.request.seed % stress.n_workers);
+    u32 parts = stress.request.parts, seed = (u32)(stress.request.seed % stress.n_workers);
+    u64 all_ms = stress.request.seconds * 1000, end_ms = begin_ms + all_ms;
+    u64 share_ms = (parts & STRESS_WORK)                              ? all_ms / 8
+                   : (parts & STRESS_DUELS) && (parts & STRESS_SHOOT) ? all_ms / 2
+                                                                      : all_ms;
 
-    end_ms = begin_ms + stress.request.seconds * 1000;
-    if (stress.request.parts & STRESS_WRONG)
-        duel_all(stress.worker[0]);
+    if (parts & STRESS_DUELS)
+        run_until(time_ms() + share_ms, duels, 0);
     cells_start(1);
-    if (stress.request.parts & STRESS_SHOOT)
-        run_slice(shooting, &shooter);
+    if (parts & STRESS_SHOOT)
+        run_until(time_ms() + share_ms, shooting, seed);
     cells_start(~0u);
-    check_now();
-    while (time_ms() < end_ms && run_slice(work, NULL)) {
-        check_now();
-        if (time_ms() < report_ms)
-            continue;
-        report(begin_ms);
-        report_ms += REPORT_MS;
-    }
-    report(begin_ms);
+    if (parts & STRESS_WORK)
+        run_until(end_ms, work, 0);
+    report();
 }
 
 /* Each CPU its own things; but of a quarter of the CPUs the boot CPU drops them, from far away. */
@@ -245,6 +260,8 @@ bool stress_run(const struct stress_request *request)
         memory_panic_on_misuse(panics);
         return out_error("no memory for the workers");
     }
+    begin_ms = time_ms();
+    report_ms = begin_ms + REPORT_MS;
     run_phases();
     if (!stress.failed)
         drop_everything();

@@ -12,11 +12,13 @@ enum stress_part {
     STRESS_PAGES = 1 << 2,
     STRESS_MAPPINGS = 1 << 3,
     STRESS_SHRINK = 1 << 4,
-    STRESS_SHORTAGE = 1 << 5, /* now and then one CPU takes all memory that is left */
-    STRESS_WRONG = 1 << 6,    /* now and then a wrong call, which must be refused */
-    STRESS_SHOOT = 1 << 7,    /* at first: mappings shot down while all other CPUs use them */
-    STRESS_ALL = (1 << 8) - 1,
-    STRESS_INTERRUPTS = 1 << 8, /* allocation in timer interrupts, too */
+    STRESS_SHORTAGE = 1 << 5,   /* now and then one CPU takes all memory that is left */
+    STRESS_WRONG = 1 << 6,      /* now and then a wrong call, which must be refused */
+    STRESS_SHOOT = 1 << 7,      /* at first: mappings shot down while all other CPUs use them */
+    STRESS_DUELS = 1 << 8,      /* before that: things freed by all CPUs at once */
+    STRESS_WORK = (1 << 7) - 1, /* what is done at once */
+    STRESS_ALL = (1 << 9) - 1,
+    STRESS_INTERRUPTS = 1 << 9, /* allocation in timer interrupts, too */
 };
 
 struct stress_request {

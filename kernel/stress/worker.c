@@ -15,12 +15,14 @@
 
 enum parcel_state { PARCEL_EMPTY, PARCEL_WRITING, PARCEL_FULL };
 
-#define REST_STEPS_FIRST 256
-#define REST_STEPS_MOST  (1UL << 20)
-#define GIVE_ONE_IN      4
-#define PEEK_ONE_IN      2
-#define SHRINK_ONE_IN    4096
-#define RARE_ONE_IN      512
+#define REST_STEPS_FIRST   256
+#define REST_STEPS_MOST    (1UL << 20)
+#define GIVE_ONE_IN        4
+#define STEPS_BEFORE_PAUSE 16 /* lets CPUs on that take turns under emulation */
+#define BURST_ONE_IN       3
+#define PEEK_ONE_IN        2
+#define SHRINK_ONE_IN      4096
+#define RARE_ONE_IN        512
 
 static const struct kind_of_thing *const kinds[N_THING_KINDS] = {
     [THING_OBJECT] = &kind_object,
@@ -59,6 +61,17 @@ static enum thing_kind choose_kind(struct worker *worker)
     return kind;
 }
 
+/* After a failure that kind has a rest, a longer one each time.  Bursts are noted as THING_NONE. */
+static bool note_result(struct worker *worker, enum thing_kind kind, bool good)
+{
+    u64 rest = worker->rest[kind];
+
+    worker->n_refused += !good;
+    worker->rest[kind] = good ? 0 : min_u64(max_u64(rest * 2, REST_STEPS_FIRST), REST_STEPS_MOST);
+    worker->rest_until[kind] = worker->n_steps + worker->rest[kind];
+    return good;
+}
+
 static void make(struct worker *worker, struct thing *thing)
 {
     enum thing_kind kind = choose_kind(worker);
@@ -66,16 +79,7 @@ static void make(struct worker *worker, struct thing *thing)
     if (kind == THING_NONE || worker->bytes > worker->budget_bytes ||
         worker->n_steps < worker->rest_until[kind])
         return;
-    if (!kinds[kind]->make(worker, thing)) {
-        u64 rest = worker->rest[kind];
-
-        worker->n_refused++;
-        worker->rest[kind] = min_u64(max_u64(rest * 2, REST_STEPS_FIRST), REST_STEPS_MOST);
-        worker->rest_until[kind] = worker->n_steps + worker->rest[kind];
-        return;
-    }
-    worker->rest[kind] = 0;
-    if (thing->kind == THING_NONE)
+    if (!note_result(worker, kind, kinds[kind]->make(worker, thing)) || thing->kind == THING_NONE)
         return;
     worker->n_made[kind]++;
     worker->bytes += kinds[kind]->bytes(thing);
@@ -149,7 +153,9 @@ void worker_step(struct worker *worker)
     struct thing *thing = &worker->thing[worker_random(worker) % WORKER_THINGS];
 
     worker->n_steps++;
-    if (thing->kind == THING_NONE) {
+    if (worker->n_steps >= worker->rest_until[THING_NONE] && worker_chance(worker, BURST_ONE_IN)) {
+        note_result(worker, THING_NONE, burst(worker));
+    } else if (thing->kind == THING_NONE) {
         make(worker, thing);
     } else {
         kind_of(thing)->check(worker, thing);
@@ -158,6 +164,8 @@ void worker_step(struct worker *worker)
         else
             drop(worker, thing);
     }
+    if (worker->n_steps % STEPS_BEFORE_PAUSE == 0)
+        cpu_pause();
     if (!worker->in_interrupt)
         open_parcel(worker, &worker->inbox[worker->n_steps % WORKER_PARCELS]);
     sometimes(worker);

@@ -38,10 +38,11 @@ struct worker {
     bool in_interrupt;
     u64 random;
     u64 n_steps;
-    u64 bytes, budget_bytes;                            /* what its things take, and may take */
-    u64 n_made[N_THING_KINDS];                          /* since start */
-    u64 n_refused;                                      /* no memory */
-    u64 n_given;                                        /* things handed to other CPUs */
+    u64 bytes, budget_bytes;   /* what its things take, and may take */
+    u64 n_made[N_THING_KINDS]; /* since start */
+    u64 n_refused;             /* no memory */
+    u64 n_given;               /* things handed to other CPUs */
+    u64 n_in_bursts;
     u64 rest_until[N_THING_KINDS], rest[N_THING_KINDS]; /* after a failure: steps to leave that kind alone */
     struct thing thing[WORKER_THINGS];
     struct parcel inbox[WORKER_PARCELS];
@@ -76,6 +77,9 @@ extern const struct kind_of_thing kind_object, kind_block, kind_pages, kind_mapp
 
 /* The kind of a thing that is something. */
 const struct kind_of_thing *kind_of(const struct thing *thing);
+
+/* On the boot CPU: looks at the clock and the keyboard; true when the slice is over. */
+bool stress_look_up(const struct worker *worker);
 
 /* Notes why the run failed, if it is the first to, and ends it.  `worker` may be NULL. */
 void stress_fail(const struct worker *worker, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -115,11 +119,14 @@ void worker_step(struct worker *worker);
 void worker_check_all(struct worker *worker);
 void worker_drop_all(struct worker *worker);
 
+/* burst.c: many of one kind at once; false when there was no memory for one. */
+bool burst(struct worker *worker);
+
 /* wrong.c: one wrong call, which must be refused.  shortage.c: takes all that is left, and gives it back. */
 void wrong_call(struct worker *worker);
 void shortage(struct worker *worker);
 
-/* duel.c: the same thing freed by all CPUs at once; on all CPUs by smp_run_on_all.  Boot CPU. */
+/* duel.c: the same thing freed by all CPUs at once; on all of them, until the slice is over. */
 void duel_all(struct worker *worker);
 
 /* cells.c: places for mappings, n of them. */
