@@ -88,10 +88,11 @@ static void show_run(const struct paging_run *run, u64 n_times)
 static bool leaf_again(const struct paging_run *run, const struct paging_run *next)
 {
     return next->start.addr == run->start.addr + run->bytes && next->phys.addr == run->phys.addr &&
-           next->bytes == next->leaf_bytes && next->leaf_bytes == run->leaf_bytes && next->flags == run->flags;
+           next->bytes == next->leaf_bytes && next->leaf_bytes == run->leaf_bytes &&
+           next->flags == run->flags;
 }
 
-/* The next run, or one leaf as often as it follows itself: the page array has thousands of them where no RAM is. */
+/* The next run, or one leaf as often as it follows itself: where no RAM is, the page array has thousands. */
 static bool next_line(phys_t top, u64 start, u64 end, struct paging_run *run, u64 *n_times)
 {
     struct paging_run next;
@@ -101,7 +102,8 @@ static bool next_line(phys_t top, u64 start, u64 end, struct paging_run *run, u6
     if (run->bytes != run->leaf_bytes)
         return true;
     while (run->start.addr + run->bytes && !out_interrupted() &&
-           paging_next_run(top, virt(run->start.addr + run->bytes), virt(end), &next) && leaf_again(run, &next)) {
+           paging_next_run(top, virt(run->start.addr + run->bytes), virt(end), &next) &&
+           leaf_again(run, &next)) {
         run->bytes += next.bytes;
         ++*n_times;
     }
