@@ -67,7 +67,7 @@ const struct command commands_ask[] = {
     {.name = "whatis",
      .usage = "whatis ADDR",
      .summary = "what an address is: frame, object, table, symbol, module, firmware",
-     .example = "whatis $$\nwhatis 0xfee00000\nwhatis kernel_main",
+     .example = "kmalloc 100\nwhatis $$\nwhatis 0xfee00000\nwhatis kernel_main",
      .trouble =
          "nothing; a low number is taken for a physical address, and for a virtual one if that is mapped",
      .run = run_whatis,

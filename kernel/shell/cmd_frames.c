@@ -149,7 +149,7 @@ const struct command commands_frames[] = {
     {.name = "free_pages",
      .usage = "free_pages PHYS NUM",
      .summary = "give NUM pages back, from physical address PHYS on",
-     .example = "free_pages $1 1",
+     .example = "alloc_pages normal 2\nfree_pages $$+2M 1\nfree_pages $$ 1",
      .trouble =
          "pages that alloc_pages did not give, or that are free already: reported, and nothing changes",
      .run = run_free_pages,

@@ -76,7 +76,7 @@ const struct command commands_slab[] = {
     {.name = "kfree",
      .usage = "kfree ADDR",
      .summary = "give an object back",
-     .example = "kfree $1",
+     .example = "kmalloc 100\nkfree $$",
      .trouble =
          "anything but the start of a live object is reported and has no effect; 0 is no object and fine",
      .run = run_kfree,
