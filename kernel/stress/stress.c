@@ -179,9 +179,8 @@ static void report(void)
         sums_add(&sums, stress.worker[i]);
         sums_add(&sums, stress.interrupt_worker[i]);
     }
-    out("%5lu s  %lu steps: %lu objects, %lu blocks, %lu runs of pages, %lu mappings, %lu in bursts; %lu "
-        "given "
-        "away, %lu without memory\n",
+    out("%5lu s  %lu steps: %lu objects, %lu blocks, %lu runs of pages, %lu mappings, %lu in bursts; "
+        "%lu given away, %lu without memory\n",
         (time_ms() - begin_ms) / 1000, sums.n_steps, sums.n_made[THING_OBJECT], sums.n_made[THING_BLOCK],
         sums.n_made[THING_PAGES], sums.n_made[THING_MAPPING], sums.n_in_bursts, sums.n_given, sums.n_refused);
 }
@@ -273,5 +272,7 @@ bool stress_run(const struct stress_request *request)
     mm_shrink();
     compare_stat(&before);
     memory_panic_on_misuse(panics);
-    return stress.failed ? out_error("%s (seed %lu)", stress.why, request->seed) : out_ok();
+    if (stress.failed)
+        return out_error("%s (seed %lu)", stress.why, request->seed);
+    return stress.interrupted || out_ok(); /* of an interrupted line the shell says how it ended */
 }

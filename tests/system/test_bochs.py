@@ -32,9 +32,11 @@ def memory_works(machine):
     page = shell.alloc_pages("normal", 2, "shared")
     shell.ok(f"map {SPECIAL:#x} {page:#x} 4M nx")
     shell.ok(f"poke {SPECIAL + 0x234560:#x} 0x1122334455667788")
-    check_in("88 77 66 55 44 33 22 11", shell.text(f"xp {page + 0x234560:#x} 8"), "what was written through the mapping")
+    check_in("88 77 66 55 44 33 22 11", shell.text(f"xp {page + 0x234560:#x} 8"),
+             "what was written through the mapping")
     shell.ok(f"unmap {SPECIAL + 0x200000:#x} 4K")
-    check_equal(shell.lines(f"vtop {SPECIAL + 0x200000:#x}")[-1], f"{SPECIAL + 0x200000:#x} not mapped", "the hole")
+    check_equal(shell.lines(f"vtop {SPECIAL + 0x200000:#x}")[-1], f"{SPECIAL + 0x200000:#x} not mapped",
+                "the hole")
     shell.ok("check")
     shell.ok(f"unmap {SPECIAL:#x} 4M")
     shell.ok(f"free_pages {page:#x} 2")
@@ -107,7 +109,8 @@ class Window:
             if any(lines[i:i + len(expected)] == expected for i in range(len(lines))):
                 return
             if time.monotonic() > end:
-                raise Failure(f"not in Bochs' window: {expected}; there is:\n    " + "\n    ".join(filter(None, lines)))
+                shown = "\n    ".join(filter(None, lines))
+                raise Failure(f"not in Bochs' window: {expected}; there is:\n    {shown}")
             time.sleep(0.5)
 
 

@@ -18,10 +18,11 @@ ZONES = ["DMA", "NORMAL", "UNMAPPED"]
 CLASSES = [32 << i for i in range(16)]
 SPECIAL = 0xffffa00000000000
 LINES_THAT_LOOK = [
-    "help", "help mm_stat", "help map", "help selftest", "mm_stat", "mm_stat -h", "free", "zones", "zones -h", "buddy",
-    "slabs", "slabs -h", "memmap", "frag", "page 0x1000000", "page 0", "vtop 0xffff800000000000", "vtop 0",
-    "ptdump", "peek kernel_main", "xp 0x7c00", "whatis 0x1000000", "whatis kernel_main", "whatis 0xfee00000",
-    "history", "log", "about", "time check", "pt list", "xp 0xfee00000", "find kernel_main 4K 0x5b7b5b7b",
+    "help", "help mm_stat", "help map", "help selftest", "mm_stat", "mm_stat -h", "free", "zones", "zones -h",
+    "buddy", "slabs", "slabs -h", "memmap", "frag", "page 0x1000000", "page 0", "vtop 0xffff800000000000",
+    "vtop 0", "ptdump", "peek kernel_main", "xp 0x7c00", "whatis 0x1000000", "whatis kernel_main",
+    "whatis 0xfee00000", "history", "log", "about", "time check", "pt list", "xp 0xfee00000",
+    "find kernel_main 4K 0x5b7b5b7b",
 ]
 
 
@@ -69,7 +70,8 @@ def ctrl_c_drops_the_line(shell):
 
 
 def ctrl_c_stops_a_command(shell):
-    for line in ("watch 1 mm_stat", "mm_stat -w 1", "repeat 1000000000 check", "find 0xffff800001000000 256M 0x123456789"):
+    for line in ("watch 1 mm_stat", "mm_stat -w 1", "repeat 1000000000 check",
+                 "find 0xffff800001000000 256M 0x123456789"):
         shell.send(line + "\r")
         time.sleep(0.4)
         start = time.monotonic()
@@ -166,7 +168,8 @@ def only_json_begins_like_json(shell):
 
 def the_terminal_is_never_queried(shell):
     text = shell.transcript()
-    queries = [query for query in ("\x1b[6n", "\x1b[5n", "\x1b[c", "\x1b[0c", "\x1b[>c", "\x1bZ", "\x05") if query in text]
+    queries = ("\x1b[6n", "\x1b[5n", "\x1b[c", "\x1b[0c", "\x1b[>c", "\x1bZ", "\x05")
+    queries = [query for query in queries if query in text]
     check(not queries, f"the terminal was asked {queries}")
 
 
@@ -174,8 +177,10 @@ def the_terminal_is_never_queried(shell):
 
 def the_numbers_at_boot(shell):
     stat = shell.stat()
-    check(RAM_BYTES - MIB <= stat["total"] <= RAM_BYTES, f"total {stat['total']} is not within 1 MiB of {RAM_BYTES}")
-    check(stat["free"] >= stat["total"] - 8 * MIB, f"free {stat['free']} is less than total - 8 MiB of {stat['total']}")
+    check(RAM_BYTES - MIB <= stat["total"] <= RAM_BYTES,
+          f"total {stat['total']} is not within 1 MiB of {RAM_BYTES}")
+    check(stat["free"] >= stat["total"] - 8 * MIB,
+          f"free {stat['free']} is less than total - 8 MiB of {stat['total']}")
 
 
 # ---- what allocation commands print ----
@@ -256,7 +261,8 @@ def pt_commands_end_in_ok(shell):
     table = address(shell.one("pt new"))
     shell.ok(f"pt map {table:#x} 0x400000 0x8000000000 4K user")
     shell.error(f"pt map {table:#x} 0x400000 0x8000001000 4K user")
-    check_equal(shell.lines(f"vtop 0x400123 {table:#x}")[-1].split(" ")[:4], ["0x400123", "->", "0x8000000123", "4K"],
+    check_equal(shell.lines(f"vtop 0x400123 {table:#x}")[-1].split(" ")[:4],
+                ["0x400123", "->", "0x8000000123", "4K"],
                 "vtop in another table")
     shell.ok(f"pt unmap {table:#x} 0x400000 4K")
     shell.ok(f"pt free {table:#x}")
@@ -264,13 +270,12 @@ def pt_commands_end_in_ok(shell):
 
 
 TESTS = [
-    the_numbers_at_boot, nothing_follows_the_prompt, an_empty_line_gives_the_prompt_again, enter_is_cr_or_lf_or_crlf,
-    lines_sent_at_once_run_one_after_another, a_long_line_is_echoed_as_typed, ctrl_c_drops_the_line,
-    ctrl_c_stops_a_command, ctrl_c_frees_what_the_command_took, ctrl_c_frees_pages, ctrl_c_types_ahead,
-    json_mm_stat, json_zones, json_buddy, json_slabs, json_memmap_and_frag,
-    kmalloc_and_kfree, alloc_pages_and_free_pages, shrink_and_check, stress_if_there_is_one,
-    map_vtop_unmap, vtop_names_the_leaf, pt_commands_end_in_ok, only_json_begins_like_json,
-    the_terminal_is_never_queried,
+    the_numbers_at_boot, nothing_follows_the_prompt, an_empty_line_gives_the_prompt_again,
+    enter_is_cr_or_lf_or_crlf, lines_sent_at_once_run_one_after_another, a_long_line_is_echoed_as_typed,
+    ctrl_c_drops_the_line, ctrl_c_stops_a_command, ctrl_c_frees_what_the_command_took, ctrl_c_frees_pages,
+    ctrl_c_types_ahead, json_mm_stat, json_zones, json_buddy, json_slabs, json_memmap_and_frag,
+    kmalloc_and_kfree, alloc_pages_and_free_pages, shrink_and_check, stress_if_there_is_one, map_vtop_unmap,
+    vtop_names_the_leaf, pt_commands_end_in_ok, only_json_begins_like_json, the_terminal_is_never_queried,
 ]
 
 

@@ -16,17 +16,16 @@ KINDS = {                               # kind: what its report must say
     "null": ["panic: page fault", "read", "at address 0x0000000000000008", "NULL", "0x8 not mapped"],
     "write-ro": ["panic: page fault", "write", " ro "],
     "exec-nx": ["panic: page fault", "instruction fetch", " nx "],
-    "unmapped": ["panic: page fault", "read", "not mapped"],
-    "canonical": ["panic: general protection"],
-    "divide": ["panic: divide error"],
-    "ud": ["panic: invalid opcode"],
-    "stack": ["panic: page fault", "write", "stack"],
-    "rsp": ["panic: invalid opcode", "stack pointer"],
+    "unmapped": ["panic: page fault", "read", "not mapped"], "canonical": ["panic: general protection"],
+    "divide": ["panic: divide error"], "ud": ["panic: invalid opcode"],
+    "stack": ["panic: page fault", "write", "stack"], "rsp": ["panic: invalid opcode", "stack pointer"],
     "panic": ["panic: asked for by the command fault"],
 }
-LOOKS = ["mm_stat", "zones", "buddy", "slabs", "memmap", "vtop 0xffff800000000000", "peek kernel_main", "xp 0x7c00",
+LOOKS = ["mm_stat", "zones", "buddy", "slabs", "memmap", "vtop 0xffff800000000000", "peek kernel_main",
+         "xp 0x7c00",
          "whatis kernel_main", "page 0x1000000", "help", "log", "about"]
-ACTS = ["kmalloc 64", "alloc_pages normal 1", "map 0xffffa00000000000 0x8000000000 4K", "shrink", "poke kernel_main 1 -f"]
+ACTS = ["kmalloc 64", "alloc_pages normal 1", "map 0xffffa00000000000 0x8000000000 4K", "shrink",
+        "poke kernel_main 1 -f"]
 
 
 def report_of(machine, kind):
@@ -52,7 +51,8 @@ def fault(kind, expected):
         for text in expected:
             check_in(text, report, f"the report of fault {kind}")
         check_equal(report.count("panic: "), 1, f"panics after fault {kind}")
-        check(re.search(r"^ +[0-9a-f]{16} \w*fault\w*\+0x", report, re.M) or kind == "stack", f"no caller is named in {report}")
+        check(re.search(r"^ +[0-9a-f]{16} \w*fault\w*\+0x", report, re.M) or kind == "stack",
+              f"no caller is named in {report}")
         check_in("shell_run", report, "the backtrace")
         if kind != "panic":
             for register in REGISTERS:
@@ -102,7 +102,7 @@ def the_report_is_on_the_screen():
         lines = picture.read_framebuffer(machine.picture(), picture.Font())
         check_in(PANIC_PROMPT.rstrip(), lines, "the prompt on the screen")
         check([line for line in lines if line.startswith("backtrace")], f"no backtrace on the screen: {lines}")
-        machine.type("mm_stat\n")
+        machine.type_line("mm_stat")
         machine.shell.expect([EOL + PANIC_PROMPT], REPORT_SECONDS, "mm_stat typed in the panic shell")
         check_in("cache_used", machine.shell.before, "the output of mm_stat")
 
@@ -111,7 +111,8 @@ def a_wrong_address_is_a_message():
     """peek and its kin never fault."""
     with Machine() as machine:
         shell = machine.start_shell()
-        for line in ("peek 0", "peek 0x800000000000", "peek 0xffffffffffffffff", "poke 0 1 -f", "fill 0xffff7fffffffffff 2 0 -f",
+        for line in ("peek 0", "peek 0x800000000000", "peek 0xffffffffffffffff", "poke 0 1 -f",
+                     "fill 0xffff7fffffffffff 2 0 -f",
                      "xp 0x10000000000", "find 0 4K 1", "peek 0xffff8000fee00000", "poke 0xffffffff80101000 1 -f"):
             shell.error(line)
         shell.ok("check")

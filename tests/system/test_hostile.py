@@ -124,9 +124,10 @@ def errors_change_nothing(stranger, *_):
     """Every refusal leaves mm_stat as it was."""
     shell = stranger.shell
     before = shell.one("mm_stat -j")
-    for line in ("kmalloc 1048577", "kfree 0x1234", "kfree 0xffff800000100000", "alloc_pages normal 64", "alloc_pages 3 1",
-                 "free_pages 0x200000 1", "free_pages 0xffffffffffe00000 63", "map 0 0 4K", "unmap 0xffffffff80000000 2M",
-                 "map 0xffffa00000000000 0xfffffffffffff000 4K", "map 0x400000 0x1000000 4K uc", "poke kernel_main 1",
+    for line in ("kmalloc 1048577", "kfree 0x1234", "kfree 0xffff800000100000", "alloc_pages normal 64",
+                 "alloc_pages 3 1", "free_pages 0x200000 1", "free_pages 0xffffffffffe00000 63", "map 0 0 4K",
+                 "unmap 0xffffffff80000000 2M", "map 0xffffa00000000000 0xfffffffffffff000 4K",
+                 "map 0x400000 0x1000000 4K uc", "poke kernel_main 1",
                  "fill kernel_main 16 0", "poke 0xffffa00000000000 1", "kmalloc", "kmalloc x", "pt free 5"):
         shell.error(line)
         check_equal(shell.one("mm_stat -j"), before, f"mm_stat after the refused {line!r}")

@@ -38,7 +38,8 @@ class Memory:
         lines = list(lines)
         for i in range(0, len(lines), ONE_LINE):
             part = lines[i:i + ONE_LINE]
-            check_equal(self.shell.lines("; ".join(part)), ["ok"] * len(part), f"{part[0]} and {len(part) - 1} more")
+            check_equal(self.shell.lines("; ".join(part)), ["ok"] * len(part),
+                        f"{part[0]} and {len(part) - 1} more")
 
     def unchanged(self, lines, reported=False):
         """Runs commands that must all be refused, with a report if they are misuse, and change nothing."""
@@ -46,7 +47,8 @@ class Memory:
         for line in lines:
             output = self.shell.lines(line)
             check(output[-1].startswith("error: "), f"{line} should be refused: {output}")
-            check(not reported or any(text.startswith("mm: bad ") for text in output), f"{line} is not reported: {output}")
+            check(not reported or any(text.startswith("mm: bad ") for text in output),
+                  f"{line} is not reported: {output}")
             check_equal(self.shell.one("mm_stat -j"), stat, f"mm_stat -j after the refused {line}")
         self.shell.ok("check")
 
@@ -85,7 +87,8 @@ def a_thousand_objects_of_each_class(memory):
         check(at >= end, f"the object {at:#x} of {size} bytes lies in the one before it, which ends at {end:#x}")
         end = at + size
     some = random.Random(1).sample(sorted(live), 200)
-    memory.all_ok(line for at in some for line in (f"poke {at:#x} {at:#x}", f"poke {at + live[at] - 8:#x} {at + 1:#x}"))
+    memory.all_ok(line for at in some for line in (f"poke {at:#x} {at:#x}",
+                                                   f"poke {at + live[at] - 8:#x} {at + 1:#x}"))
     for at in some:
         check_equal(memory.word(f"peek {at:#x} 8"), at, f"the content of {at:#x}")
         check_equal(memory.word(f"peek {at + live[at] - 8:#x} 8"), at + 1, f"the end of the content of {at:#x}")
@@ -97,10 +100,12 @@ def a_thousand_objects_of_each_class(memory):
 
 def sizes_at_the_edges(memory):
     shell = memory.shell
-    for size, aligned in ((0, 32), (1, 32), (33, 64), (80, 128), (4097, 8192), (32768, 32768), (MIB - 1, MIB), (MIB, MIB)):
+    for size, aligned in ((0, 32), (1, 32), (33, 64), (80, 128), (4097, 8192), (32768, 32768), (MIB - 1, MIB),
+                          (MIB, MIB)):
         at = shell.kmalloc(size)
         check_equal(at % aligned, 0, f"the alignment of kmalloc {size}")
-        check_equal(shell.stat()["cache_used"] - json.loads(memory.before)["cache_used"], aligned, f"bytes of kmalloc {size}")
+        check_equal(shell.stat()["cache_used"] - json.loads(memory.before)["cache_used"], aligned,
+                    f"bytes of kmalloc {size}")
         shell.ok(f"kfree {at:#x}")
     memory.unchanged([f"kmalloc {MIB + 1}", f"kzalloc {MIB + 1}", "kmalloc 1G", "kmalloc 0xffffffffffffffff"])
     memory.as_before()
@@ -127,11 +132,12 @@ def every_wrong_kfree(memory):
     shell.ok(f"kfree {freed:#x}")
     free_frame = PAGE_OFFSET + page - FRAME if "free frame" in shell.text(f"whatis {page - FRAME:#x}") else None
     wrong = {
-        "double": freed, "interior": at + 64, "last byte": at + 4095, "unaligned": at + 1, "user": 0x400000, "one": 1,
-        "not canonical": 0x800000000000, "not canonical either": 1 << 63, "the kernel": 0xffffffff80101000,
-        "the kernel's alias": PAGE_OFFSET + 0x101000, "a page of alloc_pages": PAGE_OFFSET + page,
-        "inside a page": PAGE_OFFSET + page + FRAME, "low memory": PAGE_OFFSET + 0x7000, "past RAM": PAGE_OFFSET + 100 * GIB,
-        "special": SPECIAL, "the very end": (1 << 64) - 1,
+        "double": freed, "interior": at + 64, "last byte": at + 4095, "unaligned": at + 1, "user": 0x400000,
+        "one": 1, "not canonical": 0x800000000000, "not canonical either": 1 << 63,
+        "the kernel": 0xffffffff80101000, "the kernel's alias": PAGE_OFFSET + 0x101000,
+        "a page of alloc_pages": PAGE_OFFSET + page, "inside a page": PAGE_OFFSET + page + FRAME,
+        "low memory": PAGE_OFFSET + 0x7000, "past RAM": PAGE_OFFSET + 100 * GIB, "special": SPECIAL,
+        "the very end": (1 << 64) - 1,
     }
     if free_frame:
         wrong["a free frame"] = free_frame
@@ -195,8 +201,10 @@ def every_wrong_free_pages(memory):
     at, other = shell.alloc_pages("normal", 2), shell.kmalloc(4096)
     memory.unchanged([
         f"free_pages {at:#x} 0", f"free_pages {at:#x} -1", f"free_pages {at:#x} 64", f"free_pages {at:#x} 3",
-        f"free_pages {at + 64 * PAGE:#x} 1", "free_pages 0 1", "free_pages 0x200000 1", "free_pages 0x10000000000 1",
-        f"free_pages {(other - PAGE_OFFSET) // PAGE * PAGE:#x} 1", "free_pages 0xffffffffffe00000 1", "free_pages 0xc0000000 63",
+        f"free_pages {at + 64 * PAGE:#x} 1", "free_pages 0 1", "free_pages 0x200000 1",
+        "free_pages 0x10000000000 1",
+        f"free_pages {(other - PAGE_OFFSET) // PAGE * PAGE:#x} 1", "free_pages 0xffffffffffe00000 1",
+        "free_pages 0xc0000000 63",
     ], reported=True)
     memory.unchanged([f"free_pages {at + FRAME:#x} 1"])
     shell.ok(f"kfree {other:#x}")
@@ -213,7 +221,8 @@ def across_every_border(memory):
     for border in (2 * MIB, GIB, 512 * GIB):
         for base in (SPECIAL, 0):
             virt = base + border - 3 * FRAME
-            for phys, flags in ((DEVICE + border % (512 * GIB) - 3 * FRAME, ""), (DEVICE + 0x5000, ""), (DEVICE, " 4k")):
+            for phys, flags in ((DEVICE + border % (512 * GIB) - 3 * FRAME, ""), (DEVICE + 0x5000, ""),
+                                (DEVICE, " 4k")):
                 length = 4 * MIB + 5 * FRAME
                 shell.ok(f"map {virt:#x} {phys:#x} {length}{flags}")
                 for offset in (0, 3 * FRAME - 1, 3 * FRAME, 2 * MIB + 123, length - 1):
@@ -229,7 +238,8 @@ def the_largest_leaves_that_fit(memory):
     shell = memory.shell
     virt = SPECIAL + GIB
     shell.ok(f"map {virt - 2 * MIB - FRAME:#x} {DEVICE + GIB - 2 * MIB - FRAME:#x} {GIB + 4 * MIB + 2 * FRAME}")
-    for offset, size in ((-2 * MIB - FRAME, "4K"), (-2 * MIB, "2M"), (0, "1G"), (GIB - 1, "1G"), (GIB, "2M"), (GIB + 2 * MIB, "4K")):
+    for offset, size in ((-2 * MIB - FRAME, "4K"), (-2 * MIB, "2M"), (0, "1G"), (GIB - 1, "1G"), (GIB, "2M"),
+                         (GIB + 2 * MIB, "4K")):
         memory.maps_to(virt + offset, DEVICE + GIB + offset, size)
     shell.ok(f"unmap {virt - 2 * MIB - FRAME:#x} {GIB + 4 * MIB + 2 * FRAME}")
     memory.as_before()
@@ -277,13 +287,18 @@ def overlaps_are_refused_whole(memory):
 
 def wrong_ranges(memory):
     memory.unchanged([
-        "map 0 0x8000000000 4K", "map 0xfff 0x8000000000 4K", "map 0x7ffffffff000 0x8000000000 8K", "map 0x800000000000 0 4K",
-        "map 0xffff800000000000 0 4K", f"map {SPECIAL - FRAME:#x} 0x8000000000 8K", "map 0xffffa0fffffff000 0x8000000000 8K",
-        "map 0xffffa10000000000 0x8000000000 4K", "map 0xfffffffffffff000 0x8000000000 8K", "map 0xffffffff80000000 0 4K",
-        f"map {SPECIAL:#x} 0x8000000000 4K user", f"map {SPECIAL:#x} 0xfffffffff000 8K", f"map {SPECIAL:#x} 0x1000000 4K uc",
+        "map 0 0x8000000000 4K", "map 0xfff 0x8000000000 4K", "map 0x7ffffffff000 0x8000000000 8K",
+        "map 0x800000000000 0 4K",
+        "map 0xffff800000000000 0 4K", f"map {SPECIAL - FRAME:#x} 0x8000000000 8K",
+        "map 0xffffa0fffffff000 0x8000000000 8K",
+        "map 0xffffa10000000000 0x8000000000 4K", "map 0xfffffffffffff000 0x8000000000 8K",
+        "map 0xffffffff80000000 0 4K",
+        f"map {SPECIAL:#x} 0x8000000000 4K user", f"map {SPECIAL:#x} 0xfffffffff000 8K",
+        f"map {SPECIAL:#x} 0x1000000 4K uc",
         f"map {SPECIAL:#x} 0x1000000 4K wc", f"map {SPECIAL:#x} 0x8000000000 0xffffffffffffffff",
     ])
-    memory.unchanged(["unmap 0xffff800000000000 4K", "unmap 0xffffffff80000000 4K", "unmap 0x800000000000 4K", "unmap 0 4K",
+    memory.unchanged(["unmap 0xffff800000000000 4K", "unmap 0xffffffff80000000 4K", "unmap 0x800000000000 4K",
+                      "unmap 0 4K",
                       "unmap 0xfffffffffffff000 8K"], reported=True)
     memory.as_before()
 
@@ -295,7 +310,8 @@ def what_is_written_through_a_mapping(memory):
     for virt, flags in ((SPECIAL + 5 * MIB, "nx"), (0x12345000, "user nx")):
         shell.ok(f"map {virt:#x} {page:#x} 12K {flags}")
         shell.ok(f"poke {virt + 4100:#x} {virt:#x}")
-        for command in (f"peek {PAGE_OFFSET + page + 4100:#x} 8", f"xp {page + 4100:#x} 8", f"peek {virt + 4100:#x} 8"):
+        for command in (f"peek {PAGE_OFFSET + page + 4100:#x} 8", f"xp {page + 4100:#x} 8",
+                        f"peek {virt + 4100:#x} 8"):
             check_equal(memory.word(command), virt, command)
         shell.ok(f"unmap {virt:#x} 12K")
         shell.error(f"peek {virt + 4100:#x} 8")
@@ -316,11 +332,14 @@ def no_memory_for_tables(memory):
     shell = memory.shell
     taken = []
     for zone in ("normal", "dma", "unmapped"):
-        taken += [line for n in (63, 1) for line in shell.lines(f"repeat 100000 alloc_pages {zone} {n}") if line.startswith("0x")]
+        for n_pages in (63, 1):
+            output = shell.lines(f"repeat 100000 alloc_pages {zone} {n_pages}")
+            taken += [line for line in output if line.startswith("0x")]
     objects = [line for size in (MIB, 64 * KIB, 4 * KIB) for line in shell.lines(f"repeat 100000 kmalloc {size}")
                if line.startswith("0x")]
     memory.unchanged(["kmalloc 4096", "kmalloc 1M", "alloc_pages normal 1"])
-    memory.unchanged([f"map {SPECIAL + GIB:#x} {DEVICE:#x} {64 * MIB} 4k", f"map {SPECIAL + 5 * GIB:#x} {DEVICE:#x} {64 * GIB} 4k"])
+    memory.unchanged([f"map {SPECIAL + GIB:#x} {DEVICE:#x} {64 * MIB} 4k",
+                      f"map {SPECIAL + 5 * GIB:#x} {DEVICE:#x} {64 * GIB} 4k"])
     memory.not_mapped(SPECIAL + GIB)
     memory.all_ok(f"kfree {at}" for at in objects)
     memory.all_ok("free_pages " + line for line in taken)
@@ -338,22 +357,25 @@ def other_address_spaces(memory):
         check_equal(last[:4], ["0x40000123", "->", f"{DEVICE + i * GIB + 0x123:#x}", "1G"], "vtop in a table")
     memory.not_mapped(0x40000123)
     shell.ok(f"map {SPECIAL:#x} {DEVICE:#x} 4K")
-    check_equal(shell.lines(f"vtop {SPECIAL:#x} {tables[1]:#x}")[-1].split(" ")[1], "->", "the kernel half in another table")
+    check_equal(shell.lines(f"vtop {SPECIAL:#x} {tables[1]:#x}")[-1].split(" ")[1], "->",
+                "the kernel half in another table")
     shell.ok(f"unmap {SPECIAL:#x} 4K")
     check_equal(shell.lines(f"vtop {SPECIAL:#x} {tables[1]:#x}")[-1], f"{SPECIAL:#x} not mapped", "and gone again")
     shell.ok(f"pt unmap {tables[0]:#x} 0x40001000 4K")
     check_equal(shell.lines(f"vtop 0x40001000 {tables[0]:#x}")[-1], "0x40001000 not mapped", "a hole in one table")
-    check_equal(shell.lines(f"vtop 0x40001000 {tables[1]:#x}")[-1].split(" ")[1], "->", "the same place in another")
+    check_equal(shell.lines(f"vtop 0x40001000 {tables[1]:#x}")[-1].split(" ")[1], "->",
+                "the same place in another")
     for table in tables:
         shell.ok(f"pt free {table:#x}")
     memory.as_before()
 
 
 TESTS = [
-    sizes_at_the_edges, kzalloc_clears_all_of_it, a_thousand_objects_of_each_class, every_wrong_kfree, pages_of_each_zone,
-    until_empty_and_back, parts_and_neighbours, every_wrong_free_pages, across_every_border, the_largest_leaves_that_fit,
-    low_bits_of_the_physical_address_do_not_count, the_middle_of_a_large_leaf, overlaps_are_refused_whole, wrong_ranges,
-    what_is_written_through_a_mapping, other_address_spaces, no_memory_for_tables,
+    sizes_at_the_edges, kzalloc_clears_all_of_it, a_thousand_objects_of_each_class, every_wrong_kfree,
+    pages_of_each_zone, until_empty_and_back, parts_and_neighbours, every_wrong_free_pages, across_every_border,
+    the_largest_leaves_that_fit, low_bits_of_the_physical_address_do_not_count, the_middle_of_a_large_leaf,
+    overlaps_are_refused_whole, wrong_ranges, what_is_written_through_a_mapping, other_address_spaces,
+    no_memory_for_tables,
 ]
 
 

@@ -21,7 +21,8 @@ MAX_PAGES = 100
 MAX_MAPPED = 6000                       # pieces of 4 KiB in the model
 SPECIAL = 0xffffa00000000000
 ARENAS = [                              # where mappings go: around borders of every level
-    SPECIAL + (1 << 21), SPECIAL + (1 << 30), SPECIAL + (1 << 39), 0x400000, (1 << 30) + (1 << 21), (1 << 39), 1 << 46,
+    SPECIAL + (1 << 21), SPECIAL + (1 << 30), SPECIAL + (1 << 39), 0x400000, (1 << 30) + (1 << 21), (1 << 39),
+    1 << 46,
 ]
 PAGE_ORDER = 9                          # 2^9 frames are a page
 DEVICE = 0x8000000000                   # a physical address without RAM, aligned to 512 GiB
@@ -157,7 +158,8 @@ class Run:
 
     def wrong_free_pages(self):
         taken = self.random.choice(sorted(self.model.pages)) if self.model.pages else 0
-        at = self.random.choice([taken, taken + FRAME, taken + 1, 0x200000, 1 << 40, self.model.ram_end, (1 << 64) - PAGE,
+        at = self.random.choice([taken, taken + FRAME, taken + 1, 0x200000, 1 << 40, self.model.ram_end,
+                                 (1 << 64) - PAGE,
                                  self.random.randrange(self.model.ram_end // PAGE) * PAGE])
         n_pages = self.random.choice([1, 2, 0, -1, 64, 63, 1000000])
         if not self.model.may_free_pages(at, n_pages):
@@ -167,7 +169,8 @@ class Run:
 
     def place(self):
         """A range of virtual addresses near a border."""
-        length = self.random.choice([1, FRAME, 2 * FRAME, 5 * FRAME + 1, PAGE, PAGE + 3 * FRAME, self.random.randrange(PAGE)])
+        length = self.random.choice([1, FRAME, 2 * FRAME, 5 * FRAME + 1, PAGE, PAGE + 3 * FRAME,
+                                     self.random.randrange(PAGE)])
         start = self.random.choice(ARENAS) + FRAME * self.random.randrange(-16, 16)
         if self.random.random() < 0.4:
             start = (start + PAGE - 1) // PAGE * PAGE
@@ -199,7 +202,8 @@ class Run:
 
     def vtop(self, virt=None):
         if virt is None:
-            virt = self.random.choice(sorted(self.model.frames) or [SPECIAL]) + self.random.randrange(-FRAME, FRAME)
+            virt = self.random.choice(sorted(self.model.frames) or [SPECIAL]) + self.random.randrange(-FRAME,
+                                                                                                      FRAME)
         last, expected = self.lines(f"vtop {virt:#x}")[-1], self.model.translate(virt)
         if expected is None:
             check_equal(last, f"{virt:#x} not mapped", "vtop of an address that is not mapped")
@@ -209,7 +213,8 @@ class Run:
     def wrong_map(self):
         line = self.random.choice([
             "map 0 0x8000000000 4K", "map 0xffff800000000000 0 4K", "map 0xffffffff80000000 0 4K",
-            "map 0x800000000000 0x8000000000 4K", "map 0x7ffffffff000 0x8000000000 8K", f"map {SPECIAL:#x} 0x8000000000 4K user",
+            "map 0x800000000000 0x8000000000 4K", "map 0x7ffffffff000 0x8000000000 8K",
+            f"map {SPECIAL:#x} 0x8000000000 4K user",
             "map 0xffffa0fffffff000 0x8000000000 8K", f"map {SPECIAL + 0x70000000:#x} 0xffffffffff000 8K",
             f"map {SPECIAL + 0x70000000:#x} 0x1000000 4K uc", "map 0xfffffffffffff000 0 8K",
         ])
@@ -239,7 +244,8 @@ class Run:
 
     def free_everything(self):
         """In an order that has nothing to do with how it was taken."""
-        rest = [(self.release_object, at) for at in self.model.objects] + [(self.release_page, at) for at in self.model.pages]
+        rest = [(self.release_object, at) for at in self.model.objects] + [(self.release_page,
+                                                                            at) for at in self.model.pages]
         self.random.shuffle(rest)
         for release, at in rest:
             release(at)
@@ -272,8 +278,8 @@ def random_operations(seed, n_operations, options):
             run.run()
         except Failure as failure:
             last = "\n    ".join(run.history[-8:])
-            raise Failure(f"with --seed {seed}, after {len(run.history)} commands: {failure}\n  last commands:\n    {last}") \
-                from None
+            where = f"with --seed {seed}, after {len(run.history)} commands"
+            raise Failure(f"{where}: {failure}\n  last commands:\n    {last}") from None
 
 
 def main():
@@ -285,8 +291,10 @@ def main():
     suite.run(f"{n_operations}_random_operations_at_512M", random_operations, seed, n_operations,
               {"mem": "512M", "cmdline": "console=serial"})
     if suite.full:
-        suite.run("2000_random_operations_at_32M", random_operations, seed, 2000, {"mem": "32M", "machine": "pc", "cpu": "qemu64"})
-        suite.run("1000_random_operations_under_bios", random_operations, seed, 1000, {"boot": "bios", "mem": "64M"})
+        suite.run("2000_random_operations_at_32M", random_operations, seed, 2000,
+                  {"mem": "32M", "machine": "pc", "cpu": "qemu64"})
+        suite.run("1000_random_operations_under_bios", random_operations, seed, 1000,
+                  {"boot": "bios", "mem": "64M"})
     suite.finish()
 
 

@@ -25,10 +25,13 @@ def piped(lines, *options, status=0):
     """Runs with input from a pipe; returns what came out."""
     typed = "".join(line + "\n" for line in lines)
     try:
-        result = subprocess.run([RUN, *options], input=typed, capture_output=True, text=True, timeout=RUN_SECONDS, errors="replace")
+        result = subprocess.run([RUN, *options], input=typed, capture_output=True, text=True, timeout=RUN_SECONDS,
+                                errors="replace")
     except subprocess.TimeoutExpired as late:
-        raise Failure(f"scripts/run {' '.join(options)} did not end; its output: {str(late.stdout)[-1500:]}") from None
-    check_equal(result.returncode, status, f"the status of scripts/run {' '.join(options)}; its messages: {result.stderr[-1500:]}")
+        said = str(late.stdout)[-1500:]
+        raise Failure(f"scripts/run {' '.join(options)} did not end; its output: {said}") from None
+    check_equal(result.returncode, status,
+                f"the status of scripts/run {' '.join(options)}; its messages: {result.stderr[-1500:]}")
     check_in("To leave:", result.stderr, "what is said first")
     return result.stdout.replace("\r", "")
 

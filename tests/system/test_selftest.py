@@ -106,7 +106,8 @@ def twice_and_nothing_is_lost(counts):
             shell.ok("check")
         suite = counts.names[-1].split(".")[0]
         report = ktap.read(shell.lines(f"selftest {suite}", timeout=RUN_SECONDS))
-        check_equal(report.names, [name for name in counts.names if name.startswith(suite + ".")], "the suite's tests")
+        check_equal(report.names, [name for name in counts.names if name.startswith(suite + ".")],
+                    "the suite's tests")
         shell.error("selftest no_such_suite")
 
 

@@ -178,20 +178,23 @@ def tab_shows_what_each_is_for(shell):
 
 
 def the_nearest_name(shell):
-    for wrong, right in (("kmaloc 4", "kmalloc"), ("mmstat", "mm_stat"), ("chekc", "check"), ("free_page 0 1", "free_pages")):
+    for wrong, right in (("kmaloc 4", "kmalloc"), ("mmstat", "mm_stat"), ("chekc", "check"),
+                         ("free_page 0 1", "free_pages")):
         check_in(right, shell.error(wrong), f"the error of {wrong!r}")
     check_in("unmapped", shell.error("alloc_pages unmaped 1"), "the error of a wrong zone")
 
 
 def numbers(shell):
-    for text, size in (("0x40", 64), ("64", 64), ("4K", 4096), ("4k", 4096), ("0x1000", 4096), ("2K+2K", 4096), ("0X10", 16),
+    for text, size in (("0x40", 64), ("64", 64), ("4K", 4096), ("4k", 4096), ("0x1000", 4096), ("2K+2K", 4096),
+                       ("0X10", 16),
                        ("1M-1", (1 << 20) - 1), ("010", 10), ("1K-1K+1", 1)):
         before = shell.stat()["cache_used"]
         at = shell.kmalloc(text)
         expected = max(32, 1 << (size - 1).bit_length())
         check_equal(shell.stat()["cache_used"] - before, expected, f"bytes of kmalloc {text}")
         shell.ok(f"kfree {at:#x}")
-    for text in ("18446744073709551616", "0x10000000000000000", "16777216T", "1-2", "4Q", "0x", "x", "1K1", "", "$0"):
+    for text in ("18446744073709551616", "0x10000000000000000", "16777216T", "1-2", "4Q", "0x", "x", "1K1", "",
+                 "$0"):
         shell.error(f"kmalloc {text}")
 
 
@@ -215,9 +218,11 @@ def several_commands_on_a_line(shell):
 
 def help_helps(shell):
     listed = [line.split()[0] for line in shell.lines("help") if line.startswith("  ")]
-    for command in ("mm_stat", "zones", "buddy", "slabs", "memmap", "frag", "alloc_pages", "free_pages", "page", "kmalloc", "kzalloc",
-                    "kfree", "shrink", "map", "unmap", "pt", "vtop", "ptdump", "peek", "poke", "fill", "find", "xp", "whatis", "selftest",
-                    "check", "help", "history", "watch", "repeat", "time", "clear", "about", "log", "reboot", "poweroff", "exit"):
+    for command in ("mm_stat", "zones", "buddy", "slabs", "memmap", "frag", "alloc_pages", "free_pages", "page",
+                    "kmalloc", "kzalloc", "kfree", "shrink", "map", "unmap", "pt", "vtop", "ptdump", "peek",
+                    "poke", "fill", "find", "xp", "whatis", "selftest", "check", "help", "history", "watch",
+                    "repeat", "time", "clear", "about", "log", "reboot",
+                    "poweroff", "exit"):
         check_in(command, listed, "the commands that help lists")
     for command in listed:
         text = shell.text(f"help {command}")
@@ -253,10 +258,14 @@ def whatis_knows(shell):
     freed = shell.kmalloc(64)
     shell.kmalloc(64)
     shell.ok(f"kfree {freed:#x}")
-    for at, said in ((f"{live:#x}", "live object"), (f"{live + 5:#x}", "live object"), (f"{freed:#x}", "free object"),
-                     (f"{page:#x}", "alloc_pages"), ("kernel_main", "kernel_main"), ("0xffffffffffffffff", "0xffffffffffffffff"),
-                     ("0x4000000000000000", "canonical"), ("0xfee00000", "no RAM"), ("0x1000", "reserved|low memory|in use")):
-        check(re.search(said, shell.text(f"whatis {at}")), f"whatis {at} does not say {said!r}: {shell.text(f'whatis {at}')}")
+    for at, said in ((f"{live:#x}", "live object"), (f"{live + 5:#x}", "live object"),
+                     (f"{freed:#x}", "free object"),
+                     (f"{page:#x}", "alloc_pages"), ("kernel_main", "kernel_main"),
+                     ("0xffffffffffffffff", "0xffffffffffffffff"),
+                     ("0x4000000000000000", "canonical"), ("0xfee00000", "no RAM"),
+                     ("0x1000", "reserved|low memory|in use")):
+        check(re.search(said, shell.text(f"whatis {at}")),
+              f"whatis {at} does not say {said!r}: {shell.text(f'whatis {at}')}")
     shell.ok("kfree $$")
     shell.ok(f"kfree {live:#x}")
     shell.ok(f"free_pages {page:#x} 1")
@@ -270,8 +279,8 @@ def tables_are_known_for_what_they_are(shell):
 
 TESTS = [
     arrows_and_their_control_keys, removing, what_is_edited_is_what_runs, a_long_line_can_be_edited, history,
-    history_has_64_and_no_duplicates, tab_completes, tab_shows_what_each_is_for, the_nearest_name, numbers, results,
-    several_commands_on_a_line, help_helps, human_sizes, watch_repeats, time_goes_by, whatis_knows,
+    history_has_64_and_no_duplicates, tab_completes, tab_shows_what_each_is_for, the_nearest_name, numbers,
+    results, several_commands_on_a_line, help_helps, human_sizes, watch_repeats, time_goes_by, whatis_knows,
     tables_are_known_for_what_they_are,
 ]
 SLOW = [history_has_64_and_no_duplicates, watch_repeats, time_goes_by, arrows_and_their_control_keys, removing]

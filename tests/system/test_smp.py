@@ -150,7 +150,8 @@ def ctrl_c_ends_a_stress():
         shell.send("stress 600 1\r")
         time.sleep(3)
         text = shell.interrupt(STRESS_SLACK_SECONDS)
-        check(text.rstrip().split("\r\n")[-1] == "ok", f"the last line after Ctrl-C: {text[-200:]!r}")
+        check_equal(text.rstrip().split("\r\n")[-1], "error: interrupted", "the last line after Ctrl-C")
+        check("\r\nok\r\n" not in text, f"ok of a stress that did not end by itself: {text[-200:]!r}")
         check_equal(shell.one("mm_stat -j"), before, "mm_stat after Ctrl-C")
         shell.ok("check")
 

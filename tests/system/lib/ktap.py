@@ -70,7 +70,8 @@ class _Reader:
             check(not self.levels or self.levels[-1].indent < indent, f"KTAP: a second version line: {line!r}")
             self.levels.append(Level(indent))
         elif match := PLAN.match(line):
-            check(self.levels and self.levels[-1].indent == len(match[1]), f"KTAP: a plan outside of any list: {line!r}")
+            check(self.levels and self.levels[-1].indent == len(match[1]),
+                  f"KTAP: a plan outside of any list: {line!r}")
             check(self.levels[-1].plan is None, f"KTAP: a second plan: {line!r}")
             self.levels[-1].plan = int(match[2])
         elif match := RESULT.match(line):

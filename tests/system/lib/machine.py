@@ -16,14 +16,15 @@ from dataclasses import dataclass
 
 from lib import images, keys, picture, process
 from lib.qmp import Ended, Qmp, connect
-from lib.report import Failure, check
-from lib.shell import Shell
+from lib.report import Failure, check, check_equal
+from lib.shell import EOL, Shell
 
 EXIT_OK = 33                            # the debug-exit port's value 0x10: 2 * 0x10 + 1
 OVMF = "/usr/share/ovmf/OVMF.fd"
 MENU = ["Tessera", "self-test", "serial console only", "memory debug", "safe mode"]
 BOOT_SECONDS = {"pvh": 60, "bios": 90, "bios-usb": 120, "uefi": 180, "uefi-usb": 180}
 MENU_DOWN = "\x1b[B"
+ECHO_SECONDS = 20
 KEY_SECONDS = 0.05                      # between keys: QEMU's keyboard holds 16 bytes, and drops the rest
 
 
@@ -50,8 +51,8 @@ class Config:
         iso = images.iso(self.cmdline)
         firmware = ["-bios", OVMF] if self.boot.startswith("uefi") else []
         if self.boot.endswith("-usb"):
-            return [*firmware, "-device", "qemu-xhci", "-drive", f"if=none,id=stick,format=raw,readonly=on,file={iso}",
-                    "-device", "usb-storage,drive=stick,bootindex=0"]
+            drive = f"if=none,id=stick,format=raw,readonly=on,file={iso}"
+            return [*firmware, "-device", "qemu-xhci", "-drive", drive, "-device", "usb-storage,drive=stick,bootindex=0"]
         return [*firmware, "-cdrom", iso, "-boot", "d"]
 
     def arguments(self, folder):
@@ -138,7 +139,8 @@ class Machine:
             else:
                 time.sleep(0.1)
         status = self._process.poll()
-        check(status is not None, f"the machine did not end within {timeout} s{self.shell.tail() if self.shell else ''}")
+        said = self.shell.tail() if self.shell else ""
+        check(status is not None, f"the machine did not end within {timeout} s{said}")
         self.qmp.finish()
         if self.shell:
             self.shell.drain(0.1)
@@ -163,6 +165,17 @@ class Machine:
         """Types text on the keyboard; a newline is Enter."""
         for character in text:
             self.press(*keys.qemu_keys(character))
+
+    def type_line(self, line):
+        """Types a line and Enter, each key when the one before has been echoed on the serial line: QEMU's keyboard
+        holds few keys, and drops the rest."""
+        for character in line:
+            self.press(*keys.qemu_keys(character))
+            self.shell.expect([character], ECHO_SECONDS, f"the echo of the key for {character!r}")
+            check_equal(self.shell.before, "", f"what came before the echo of {character!r}")
+        self.press("ret")
+        self.shell.expect([EOL], ECHO_SECONDS, f"the echo of Enter behind {line!r}")
+        check_equal(self.shell.before, "", f"what came before the echo of Enter behind {line!r}")
 
     def picture(self):
         """What is on the screen."""

@@ -79,7 +79,8 @@ class Model:
     def may_map(self, virt, phys, length, flags):
         """Whether map must succeed: nothing of the range is mapped differently."""
         shift = phys // FRAME * FRAME - virt // FRAME * FRAME
-        return all(self.frames.get(at, (at + shift, flags)) == (at + shift, flags) for at in self.pieces(virt, length))
+        pieces = self.pieces(virt, length)
+        return all(self.frames.get(at, (at + shift, flags)) == (at + shift, flags) for at in pieces)
 
     def mapped(self, virt, phys, length, flags):
         """map said ok."""
@@ -107,4 +108,5 @@ class Model:
         shared = PAGE * sum(self.pages.values())
         check_equal(stat["shared"], shared, "bytes of shared pages")
         least = live + PAGE * len(self.pages)
-        check(stat["used"] - at_boot["used"] >= least - at_boot["cache_free"], f"used {stat['used']} is less than was taken")
+        check(stat["used"] - at_boot["used"] >= least - at_boot["cache_free"],
+              f"used {stat['used']} is less than was taken")

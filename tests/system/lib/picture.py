@@ -74,7 +74,8 @@ class Font:
         glyphs = [data[4 + i * self.height:4 + (i + 1) * self.height] for i in range(n_glyphs)]
         self.characters = {}
         self.glyphs = {}
-        words = struct.unpack(f"<{(len(data) - 4 - n_glyphs * self.height) // 2}H", data[4 + n_glyphs * self.height:])
+        words = struct.unpack(f"<{(len(data) - 4 - n_glyphs * self.height) // 2}H",
+                              data[4 + n_glyphs * self.height:])
         for glyph, codes in zip(glyphs, self._tables(words)):
             for code in codes:
                 self.glyphs.setdefault(chr(code), glyph)

@@ -152,7 +152,8 @@ class Shell:
         """mm_stat as a dictionary, its identities checked."""
         stat = self.json("mm_stat -j")
         check(stat["total"] == stat["used"] + stat["free"], f"total is not used + free: {stat}")
-        check(stat["available"] == stat["free"] + stat["cache_free"], f"available is not free + cache_free: {stat}")
+        check(stat["available"] == stat["free"] + stat["cache_free"],
+              f"available is not free + cache_free: {stat}")
         check(stat["cache_used"] + stat["cache_free"] <= stat["used"], f"the caches exceed what is used: {stat}")
         return stat
 
