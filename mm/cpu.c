@@ -4,10 +4,17 @@
  *
  * Caches come in pairs, code's and interrupt handlers', each pointing to the other; all of them are in one list that only
  * grows, at its end, so it may be followed at any time without a lock.
+ *
+ * Out of use.  Caches with capacities of 0 are always empty and always full: whatever is asked of them goes past them, to
+ * the slabs and zones, as that of interrupt handlers always does.  Only a CPU itself may empty its caches and change their
+ * capacities, so mm_caches_off asks each (platform_synchronize).  The fast paths take "full" for "as many as the capacity":
+ * so a cache is first emptied, then cut, and nothing may come back into it in between.  A refill that waits for memory may
+ * be cut in its midst; it gives back at its end what is too much (magazine_refill).
  */
 #include <lib/string.h>
 #include <mm/frame.h>
 #include <mm/frame_stack.h>
+#include <mm/reclaim.h>
 #include <mm/slab.h>
 #include <mm/state.h>
 
@@ -27,6 +34,15 @@ struct mm_cpu *mm_first_cpu(void)
     return &mm.boot_cpu[0];
 }
 
+/* Gives a CPU's caches, which are empty, the capacities that they are to have now.  Interrupt handlers' have none. */
+static void caches_cut(struct mm_cpu *code)
+{
+    bool in_use = __atomic_load_n(&mm.n_caches_off, __ATOMIC_RELAXED) == 0;
+
+    magazines_cut(code, in_use);
+    frame_stacks_cut(code, in_use);
+}
+
 void mm_cpu_start(struct mm_cpu pair[MM_N_CONTEXTS])
 {
     struct mm_cpu *code = &pair[MM_CONTEXT_CODE], *interrupt = &pair[MM_CONTEXT_INTERRUPT];
@@ -35,10 +51,43 @@ void mm_cpu_start(struct mm_cpu pair[MM_N_CONTEXTS])
     code->next = interrupt;
     interrupt->context = MM_CONTEXT_INTERRUPT;
     interrupt->other = code;
-    for (unsigned context = 0; context < MM_N_CONTEXTS; context++) {
-        magazines_start(&pair[context]);
-        frame_stacks_start(&pair[context]);
-    }
+    caches_cut(code);
+}
+
+/* On each CPU, as reclaim_own_caches. */
+static void caches_empty_and_cut(void)
+{
+    struct mm_cpu *own = platform_cpu();
+
+    reclaim_own_caches();
+    caches_cut(own->context == MM_CONTEXT_CODE ? own : own->other);
+}
+
+/* Counts who wants caches out of use, and has every CPU see to it. */
+static bool caches_want_off(u32 change)
+{
+    struct mm_cpu *own = platform_cpu();
+    bool done;
+
+    mm_enter(own); /* another CPU's request to drain must not come in the middle of ours */
+    __atomic_fetch_add(&mm.n_caches_off, change, __ATOMIC_SEQ_CST);
+    done = platform_synchronize(caches_empty_and_cut);
+    if (done)
+        caches_empty_and_cut();
+    else
+        __atomic_fetch_sub(&mm.n_caches_off, change, __ATOMIC_SEQ_CST);
+    mm_leave(own);
+    return done;
+}
+
+bool mm_caches_off(void)
+{
+    return caches_want_off(1);
+}
+
+bool mm_caches_on(void)
+{
+    return caches_want_off(-1u);
 }
 
 /* How many frames of the block lie in [start, end). */

@@ -32,14 +32,14 @@ struct round {
 
 struct magazine {
     u32 n;        /* rounds in it */
-    u32 capacity; /* 1 .. MAGAZINE_ROUNDS; 0 for interrupt handlers */
+    u32 capacity; /* 1 .. MAGAZINE_ROUNDS; 0 for interrupt handlers, and while caches are off */
     u64 n_allocs; /* objects handed out from here */
     struct round round[MAGAZINE_ROUNDS];
 };
 
 struct block_stack {
     u32 n;
-    u32 capacity; /* 1 .. STACK_BLOCKS; 0 for interrupt handlers */
+    u32 capacity; /* 1 .. STACK_BLOCKS; 0 for interrupt handlers, and while caches are off */
     phys_t block[STACK_BLOCKS];
 };
 
@@ -47,7 +47,7 @@ struct mm_cpu {
     u32 busy; /* above 0 while this context is inside of mm: others must not touch its caches, nor free metadata */
     struct magazine magazine[MM_N_CLASSES];
 
-    u32 n_frames, frame_capacity;
+    u32 n_frames, frame_capacity; /* capacities: 0 for interrupt handlers, and while caches are off */
     u32 n_pages, page_capacity;
     phys_t frame[STACK_FRAMES];
     u32 page[STACK_PAGES]; /* indexes into the page array */
@@ -99,5 +99,14 @@ MUST_USE struct mm_cpu *mm_cpu_create(void);
 
 /* The first of all caches; go on with ->next. */
 struct mm_cpu *mm_first_cpu(void);
+
+/*
+ * Takes all CPUs' caches out of use: they are emptied, and hold nothing from then on, so that every call comes to the slow
+ * path (which may then look closer at it).  What costs nothing while they are in use: the fast paths test for empty and full
+ * anyway.  May nest; each mm_caches_on takes one mm_caches_off back.  Lasts for CPUs that start meanwhile, too.
+ * Ordinary code, interrupts on, no lock held; false, and nothing done, elsewhere.  Cost: as mm_shrink.
+ */
+MUST_USE bool mm_caches_off(void);
+MUST_USE bool mm_caches_on(void);
 
 #endif

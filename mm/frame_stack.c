@@ -20,16 +20,14 @@
 
 #define STACK_BATCH (STACK_FRAMES / 2)
 
-void frame_stacks_start(struct mm_cpu *cpu)
+void frame_stacks_cut(struct mm_cpu *cpu, bool in_use)
 {
-    if (cpu->context == MM_CONTEXT_INTERRUPT)
-        return;
-    cpu->frame_capacity = STACK_FRAMES;
-    cpu->page_capacity = mm.stack_pages;
+    cpu->frame_capacity = in_use ? STACK_FRAMES : 0;
+    cpu->page_capacity = in_use ? mm.stack_pages : 0;
     for (unsigned order = 1; order <= STACK_ORDERS; order++) {
         u64 fit = mm.magazine_bytes >> (FRAME_SHIFT + order);
 
-        cpu->blocks[order - 1].capacity = (u32)max_u64(min_u64(fit, STACK_BLOCKS), 1);
+        cpu->blocks[order - 1].capacity = in_use ? (u32)max_u64(min_u64(fit, STACK_BLOCKS), 1) : 0;
     }
 }
 
@@ -78,7 +76,7 @@ void frame_stack_push(phys_t first, unsigned order)
     struct mm_cpu *cpu = platform_cpu();
 
     mm_enter(cpu);
-    if (cpu->context == MM_CONTEXT_INTERRUPT) {
+    if (cpu->frame_capacity == 0) {
         u32 n = 1;
 
         stack_drain(&first, &n, 1, order);

@@ -6,8 +6,8 @@
 #include <mm/cpu.h>
 #include <mm/types.h>
 
-/* Cuts the stacks of a CPU's caches, which are empty, to the size of this machine. */
-void frame_stacks_start(struct mm_cpu *cpu);
+/* Cuts the stacks of a CPU's caches, which are empty, to the size of this machine; to nothing when they are not in use. */
+void frame_stacks_cut(struct mm_cpu *cpu, bool in_use);
 
 /* A block of order 0 .. STACK_ORDERS, nobody's: the one freed last; order 0 refills an empty stack from the zone.
  * PHYS_NONE when there is none. */

@@ -35,9 +35,7 @@ static void context_drain(struct mm_cpu *cpu)
     frame_stack_drain(cpu);
 }
 
-/* Empties the caches of the CPU it runs on: in ordinary code, at a place where these are consistent; or in an interrupt
- * that found ordinary code outside of mm. */
-static void cpu_drain(void)
+void reclaim_own_caches(void)
 {
     struct mm_cpu *own = platform_cpu();
 
@@ -50,8 +48,8 @@ static void reclaim_caches(void)
     struct mm_cpu *own = platform_cpu();
 
     if (own->context == MM_CONTEXT_CODE) {
-        cpu_drain();
-        platform_synchronize(cpu_drain);
+        reclaim_own_caches();
+        platform_synchronize(reclaim_own_caches);
     }
     slab_release_empty();
     role_release_idle();

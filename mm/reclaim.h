@@ -9,4 +9,8 @@
  * became free, so that it is worth another try. */
 bool reclaim_for(const struct Zone *zone);
 
+/* Empties the caches of the CPU it runs on: in ordinary code, at a place where these are consistent; or in an interrupt
+ * that found ordinary code outside of mm. */
+void reclaim_own_caches(void);
+
 #endif

@@ -66,13 +66,12 @@ static void count_cache(s64 cache_bytes, s64 slab_free_bytes)
     __atomic_fetch_add(&mm.slab_free_bytes, (u64)slab_free_bytes, __ATOMIC_RELAXED);
 }
 
-
-void magazines_start(struct mm_cpu *cpu)
+void magazines_cut(struct mm_cpu *cpu, bool in_use)
 {
-    for (unsigned class = 0; class < MM_N_CLASSES && cpu->context == MM_CONTEXT_CODE; class++) {
+    for (unsigned class = 0; class < MM_N_CLASSES; class++) {
         u64 fit = mm.magazine_bytes >> (class + CLASS_MIN_SHIFT);
 
-        cpu->magazine[class].capacity = (u32)max_u64(min_u64(fit, MAGAZINE_ROUNDS), 1);
+        cpu->magazine[class].capacity = in_use ? (u32)max_u64(min_u64(fit, MAGAZINE_ROUNDS), 1) : 0;
     }
 }
 
@@ -236,16 +235,6 @@ static bool refill_from_frames(struct magazine *magazine, unsigned number, u32 t
     return magazine->n != 0;
 }
 
-bool magazine_refill(struct mm_cpu *cpu, unsigned class)
-{
-    struct magazine *magazine = &cpu->magazine[class];
-    u32 target = (u32)max_u64(magazine->capacity / 2, 1);
-
-    if (class_is_blocks(class))
-        return refill_from_frames(magazine, class, target);
-    return refill_from_slabs(magazine, class, target);
-}
-
 /* The slab of an object that is known to be one of a slab. */
 static inline struct slab *slab_of_object(const void *object)
 {
@@ -327,6 +316,18 @@ static void magazine_give(struct magazine *magazine, unsigned class, u32 n)
     magazine->n -= n;
     for (u32 i = 0; i < magazine->n; i++)
         magazine->round[i] = magazine->round[i + n];
+}
+
+bool magazine_refill(struct mm_cpu *cpu, unsigned class)
+{
+    struct magazine *magazine = &cpu->magazine[class];
+    u32 target = (u32)max_u64(magazine->capacity / 2, 1);
+    bool filled = class_is_blocks(class) ? refill_from_frames(magazine, class, target)
+                                         : refill_from_slabs(magazine, class, target);
+
+    if (UNLIKELY(magazine->n > 1 && magazine->n > magazine->capacity)) /* caches went out of use meanwhile (cpu.c) */
+        magazine_give(magazine, class, magazine->n - 1);
+    return filled;
 }
 
 void magazine_flush(struct mm_cpu *cpu, unsigned class)

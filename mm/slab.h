@@ -51,8 +51,8 @@ struct descriptor_pool {
 /* Empties the classes. */
 void slab_start(void);
 
-/* Cuts the magazines of a CPU's caches, which are empty, to the size of this machine. */
-void magazines_start(struct mm_cpu *cpu);
+/* Cuts the magazines of a CPU's caches, which are empty, to the size of this machine; to nothing when they are not in use. */
+void magazines_cut(struct mm_cpu *cpu, bool in_use);
 
 /* Fills an empty magazine.  False when memory is exhausted. */
 MUST_USE bool magazine_refill(struct mm_cpu *cpu, unsigned class);

@@ -37,6 +37,7 @@ struct mm {
     struct limbo limbo;
     struct mm_lock role_lock;
     struct mm_lock cpus_lock;    /* over the end of the list of CPUs */
+    u32 n_caches_off;            /* above 0: CPUs' caches are out of use; changed atomically */
     ul no_roles[PAGE_FRAMES];    /* the role table of a page that has none */
     struct slab_none no_object;  /* what a frame without objects points to */
     struct paging_state paging;
