@@ -28,6 +28,7 @@
  * Locking: the zone's lock around its lists; the stack belongs to the running context (cpu.h).
  */
 #include <lib/bits.h>
+#include <mm/fail.h>
 #include <mm/frame.h>
 #include <mm/frame_stack.h>
 #include <mm/misuse.h>
@@ -130,7 +131,13 @@ static phys_t zone_take_or_grow(struct Zone *zone, unsigned order)
 /* Wherever there is a block that this zone may have; not held yet. */
 static phys_t frame_find(struct Zone *zone, unsigned order)
 {
-    phys_t first = zone_take_or_grow(zone, order);
+    phys_t first;
+
+    if (fail_wanted(zone, (u64)1 << order)) {
+        reclaim_for(zone);
+        return PHYS_NONE;
+    }
+    first = zone_take_or_grow(zone, order);
 
     if (phys_is_none(first) && reclaim_for(zone))
         first = zone_take_or_grow(zone, order);
@@ -178,8 +185,13 @@ FAST_PATH phys_t frame_alloc(unsigned selector, unsigned order)
 u32 frame_alloc_in(struct Page *page, phys_t *frames, u32 n)
 {
     struct Zone *zone = page->zone;
-    ul flags = platform_lock(&zone->lock);
-    u32 n_taken = page->state == PAGE_SPLIT && page->zone == zone ? split_take_in(zone, page, frames, n) : 0;
+    u32 n_taken;
+    ul flags;
+
+    if (fail_wanted(zone, n))
+        return 0;
+    flags = platform_lock(&zone->lock);
+    n_taken = page->state == PAGE_SPLIT && page->zone == zone ? split_take_in(zone, page, frames, n) : 0;
 
     zone_count_taken(zone, n_taken);
     for (u32 i = 0; i < n_taken; i++)

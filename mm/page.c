@@ -26,6 +26,7 @@
  */
 #include <lib/bits.h>
 #include <lib/string.h>
+#include <mm/fail.h>
 #include <mm/misuse.h>
 #include <mm/page.h>
 #include <mm/reclaim.h>
@@ -78,8 +79,13 @@ static struct Page *zone_take_run_or_grow(struct Zone *zone, u32 n, ul flags)
 
 static struct Page *pages_find(struct Zone *zone, u32 n, ul flags)
 {
-    struct Page *first = zone_take_run_or_grow(zone, n, flags);
+    struct Page *first;
 
+    if (fail_wanted(zone, n * PAGE_FRAMES)) {
+        reclaim_for(zone);
+        return NULL;
+    }
+    first = zone_take_run_or_grow(zone, n, flags);
     if (first == NULL && reclaim_for(zone))
         first = zone_take_run_or_grow(zone, n, flags);
     if (first == NULL && zone->selector == ZONE_NORMAL && zone_dma_can_lend(n * PAGE_FRAMES))

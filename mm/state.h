@@ -13,6 +13,15 @@
 #include <mm/types.h>
 #include <mm/zone.h>
 
+/* Failures on purpose (fail.c); mode is an enum fail_mode. */
+struct fail_state {
+    u32 mode;
+    u64 n;
+    u64 n_requests, n_failed;
+    const struct Zone *last_zone;
+    u64 last_frames;
+};
+
 struct mm {
     /* configuration, set by mm_start */
     struct memory_map map;    /* the firmware's, limited by mem=; mm's own copy once there is memory for it */
@@ -52,6 +61,7 @@ struct mm {
     bool idle_role_tables;    /* a role table may say nothing */
     u64 n_grown_pages;
     struct mm_start_info start;
+    struct fail_state fail;
 
     struct mm_cpu boot_cpu[MM_N_CONTEXTS];
 };
