@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 
 from lib import images, keys, picture, process
+from lib.gdb import Stub
 from lib.qmp import Ended, Qmp, connect
 from lib.report import Failure, check, check_equal
 from lib.shell import EOL, Shell
@@ -42,6 +43,7 @@ class Config:
     cmdline: str = ""
     entry: int = 0                      # of the boot menu; chosen over the serial line
     debug_exit: bool = True
+    stub: bool = False                  # the debugger's (Machine.debugger)
     extra: tuple = ()
 
     def medium(self):
@@ -66,6 +68,8 @@ class Config:
             "-qmp", f"unix:{folder}/qmp,server=on,wait=off", "-monitor", "none",
             *(serial if self.serial else ["-serial", "none"]),
             *(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"] if self.debug_exit else []),
+            *(["-chardev", f"socket,id=stub,path={folder}/stub,server=on,wait=off", "-gdb", "chardev:stub"]
+              if self.stub else []),
             *self.medium(), *self.extra,
         ]
 
@@ -127,6 +131,11 @@ class Machine:
         self.choose_entry()
         self.shell.wait_prompt(self.boot_seconds(), f"booting {self.config}")
         return self.shell
+
+    def debugger(self):
+        """Stops the machine, and connects a debugger to it."""
+        check(self.config.stub, "the machine was started without the debugger's stub")
+        return Stub(os.path.join(self._folder, "stub"), self._process)
 
     # ---- the end ----
 
