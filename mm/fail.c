@@ -8,6 +8,7 @@
  * Terms.  A *request* is a question to a zone for memory that is to be taken.  Exactly these are counted:
  *
  *      frame_alloc, of any zone and order, that a CPU's stacks cannot serve        (frame.c, frame_find)
+ *      the refill of an empty stack of frames: 1 request, for however many         (frame_stack.c, stack_refill)
  *      frame_alloc_in, for frames of one page: 1 request, for however many         (frame.c)
  *      alloc_pages, of any zone and number, with arguments that make sense         (page.c, pages_find)
  *
@@ -17,15 +18,15 @@
  * kept frame of paging), growing and borrowing (parts of the request that they serve), and early frames at boot.
  *
  * What a failing request sees is what it would see if memory were exhausted: what is cached is given back first (reclaim.c),
- * then it gets nothing.  One for frames of one page sees a page that is full, and has no reason to give anything back.
+ * then it gets nothing.  A refill, and one for frames of one page, has another way to go, and gives nothing back.
  *
  *      nth 3       . . X . . . . . .
  *      every 3     . . X . . X . . X
  *      from 3      . . X X X X X X X
  *
- * While armed, CPUs' caches are out of use (cpu.c): each request is made when it is needed, and not for thirty objects at
- * once, so counting from the same state gives the same requests in the same order.  With several CPUs the count goes over
- * all of them: how many fail is certain, whose they are is not.  Interrupt handlers' requests count as well.
+ * While armed, CPUs' caches are out of use (cpu.c), unless asked for: each request is made when it is needed, and not for
+ * thirty objects at once, so the same calls make the same requests.  With several CPUs the count goes over all of them: how
+ * many fail is certain, whose they are is not.  Interrupt handlers' requests count as well.
  *
  * Cost: while nothing is armed a load and a test a request, nothing on the fast paths.
  *
@@ -33,14 +34,12 @@
  */
 #include <mm/fail.h>
 
-bool fail_arm(enum fail_mode mode, u64 n)
+bool fail_arm(enum fail_mode mode, u64 n, bool with_caches)
 {
-    bool armed = mm.fail.mode != FAIL_OFF;
-
-    if (mode == FAIL_OFF || n == 0 || (!armed && !mm_caches_off()))
+    if (mode == FAIL_OFF || n == 0 || !fail_disarm() || (!with_caches && !mm_caches_off()))
         return false;
-    __atomic_store_n(&mm.fail.mode, FAIL_OFF, __ATOMIC_RELEASE);
     mm.fail.n = n;
+    mm.fail.with_caches = with_caches;
     mm.fail.n_requests = mm.fail.n_failed = 0;
     mm.fail.last_zone = NULL;
     __atomic_store_n(&mm.fail.mode, mode, __ATOMIC_RELEASE);
@@ -54,7 +53,7 @@ bool fail_disarm(void)
     if (mode == FAIL_OFF)
         return true;
     __atomic_store_n(&mm.fail.mode, FAIL_OFF, __ATOMIC_RELEASE);
-    if (mm_caches_on())
+    if (mm.fail.with_caches || mm_caches_on())
         return true;
     __atomic_store_n(&mm.fail.mode, mode, __ATOMIC_RELEASE);
     return false;
@@ -65,6 +64,7 @@ void fail_info(struct fail_info *out)
     *out = (struct fail_info){
         .mode = (enum fail_mode)mm.fail.mode,
         .n = mm.fail.n,
+        .with_caches = mm.fail.with_caches,
         .n_requests = __atomic_load_n(&mm.fail.n_requests, __ATOMIC_RELAXED),
         .n_failed = __atomic_load_n(&mm.fail.n_failed, __ATOMIC_RELAXED),
         .last_zone = mm.fail.last_zone != NULL ? mm.fail.last_zone->name : NULL,

@@ -14,12 +14,13 @@ enum fail_mode {
 };
 
 /*
- * What is a request, and so counted, is said on top of fail.c.  Takes the CPUs' caches out of use (cpu.h), so that
- * requests are counted alike whatever is cached; counting begins at 1 again.
+ * What is a request, and so counted, is said on top of fail.c.  Counting begins at 1 again.
  * @n: 1 ..
- * False, and nothing done, for n 0, and where mm_caches_off may not be called.  One at a time.
+ * @with_caches: the CPUs' caches stay in use, so that only what they cannot serve is counted.  Otherwise they are taken
+ *     out of use (cpu.h), and requests are counted alike whatever is cached.
+ * False, and nothing armed, for n 0, and where mm_caches_off and mm_caches_on may not be called.  One call at a time.
  */
-MUST_USE bool fail_arm(enum fail_mode mode, u64 n);
+MUST_USE bool fail_arm(enum fail_mode mode, u64 n, bool with_caches);
 
 /* Nothing fails any more; what was counted is still told by fail_info. */
 MUST_USE bool fail_disarm(void);
@@ -28,6 +29,7 @@ MUST_USE bool fail_disarm(void);
 struct fail_info {
     enum fail_mode mode;
     u64 n;
+    bool with_caches;
     u64 n_requests, n_failed;
     const char *last_zone; /* NULL: none failed yet */
     u64 last_frames;

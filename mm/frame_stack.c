@@ -14,6 +14,7 @@
  * Locking: NORMAL's lock while frames move; the stacks belong to the running context.
  */
 #include <lib/bits.h>
+#include <mm/fail.h>
 #include <mm/frame_stack.h>
 #include <mm/page.h>
 #include <mm/split.h>
@@ -35,9 +36,13 @@ void frame_stacks_cut(struct mm_cpu *cpu, bool in_use)
 static void stack_refill(struct mm_cpu *cpu)
 {
     struct Zone *zone = &mm.zone[1];
-    ul flags = platform_lock(&zone->lock);
-    u32 n = split_take_batch(zone, cpu->frame, STACK_BATCH);
+    ul flags;
+    u32 n;
 
+    if (fail_wanted(zone, STACK_BATCH))
+        return;
+    flags = platform_lock(&zone->lock);
+    n = split_take_batch(zone, cpu->frame, STACK_BATCH);
     zone_count_taken(zone, n);
     cpu->n_frames = n;
     platform_unlock(&zone->lock, flags);

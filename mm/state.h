@@ -16,6 +16,7 @@
 /* Failures on purpose (fail.c); mode is an enum fail_mode. */
 struct fail_state {
     u32 mode;
+    bool with_caches;
     u64 n;
     u64 n_requests, n_failed;
     const struct Zone *last_zone;

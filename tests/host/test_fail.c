@@ -136,7 +136,7 @@ static void caches_stay_as_they_are_in_an_interrupt(void **state)
     (void)state;
     host_cpu_select(MM_CONTEXT_INTERRUPT);
     assert_false(mm_caches_off());
-    assert_false(fail_arm(FAIL_NTH, 1));
+    assert_false(fail_arm(FAIL_NTH, 1, false));
     host_cpu_select(MM_CONTEXT_CODE);
     fill_caches();
     assert_int_not_equal(n_cached(mm_boot_cpu(MM_CONTEXT_CODE)), 0);
@@ -156,7 +156,7 @@ static u64 failures_of_64(enum fail_mode mode, u64 n)
 {
     u64 failed = 0;
 
-    assert_true(fail_arm(mode, n));
+    assert_true(fail_arm(mode, n, false));
     for (unsigned i = 0; i < 64; i++) {
         phys_t frame = frame_alloc(ZONE_NORMAL, 0);
 
@@ -187,8 +187,8 @@ static void the_chosen_requests_fail_and_no_others(void **state)
 static void arming_wants_a_mode_and_a_number(void **state)
 {
     (void)state;
-    assert_false(fail_arm(FAIL_NTH, 0));
-    assert_false(fail_arm(FAIL_OFF, 1));
+    assert_false(fail_arm(FAIL_NTH, 0, false));
+    assert_false(fail_arm(FAIL_OFF, 1, false));
     assert_int_equal(info().mode, FAIL_OFF);
     assert_true(fail_disarm()); /* nothing was */
     fill_caches();
@@ -199,12 +199,12 @@ static void arming_wants_a_mode_and_a_number(void **state)
 static void arming_again_counts_from_1(void **state)
 {
     (void)state;
-    assert_true(fail_arm(FAIL_NTH, 1));
+    assert_true(fail_arm(FAIL_NTH, 1, false));
     assert_true(phys_is_none(frame_alloc(ZONE_DMA, 3)));
     assert_int_equal(info().n_failed, 1);
     assert_string_equal(info().last_zone, "DMA");
     assert_int_equal(info().last_frames, 8);
-    assert_true(fail_arm(FAIL_NTH, 1));
+    assert_true(fail_arm(FAIL_NTH, 1, false));
     assert_int_equal(info().n_failed + info().n_requests, 0);
     assert_null(info().last_zone);
     assert_null(alloc_pages(ZONE_UNMAPPED_IN_PGT, 2, 0));
@@ -223,7 +223,7 @@ static void what_asks_no_zone_is_not_counted(void **state)
     void *object = kmalloc(32, 0);
 
     (void)state;
-    assert_true(fail_arm(FAIL_FROM, 1));
+    assert_true(fail_arm(FAIL_FROM, 1, false));
     assert_null(alloc_pages(ZONE_NORMAL, 0, 0));
     assert_null(alloc_pages(ZONE_NORMAL, 64, 0));
     assert_null(alloc_pages(7, 1, 0));
@@ -242,14 +242,38 @@ static void a_failing_request_gives_back_what_is_cached(void **state)
     void *objects[2];
 
     (void)state;
-    assert_true(fail_arm(FAIL_FROM, ~0UL));
+    assert_true(fail_arm(FAIL_FROM, ~0UL, false));
     for (unsigned i = 0; i < 2; i++)
         objects[i] = kmalloc(2048, 0);
     assert_int_equal(kfree(objects[0]) + kfree(objects[1]), 0);
     assert_int_not_equal(mm_stat().cache_free, 0); /* the empty slab */
-    assert_true(fail_arm(FAIL_NTH, 1));
+    assert_true(fail_arm(FAIL_NTH, 1, false));
     assert_true(phys_is_none(frame_alloc(ZONE_NORMAL, 0)));
     assert_int_equal(mm_stat().cache_free, 0);
+    assert_true(fail_disarm());
+    assert_as_at_start();
+}
+
+/* With caches a stack of frames is filled at the first request, and the next 31 frames are not asked for. */
+static void with_caches_only_what_they_cannot_serve_is_counted(void **state)
+{
+    phys_t frame[32];
+
+    (void)state;
+    mm_shrink();
+    assert_true(fail_arm(FAIL_NTH, 1, true));
+    for (unsigned i = 0; i < 32; i++)
+        frame[i] = frame_alloc(ZONE_NORMAL, 0);
+    assert_false(phys_is_none(frame[0])); /* the refill failed, not the frame */
+    assert_int_equal(info().n_requests, 3);
+    for (unsigned i = 0; i < 32; i++)
+        assert_int_equal(frame_free(frame[i], 0), 0);
+    assert_int_not_equal(n_cached(mm_boot_cpu(MM_CONTEXT_CODE)), 0);
+    assert_true(fail_arm(FAIL_NTH, 1, false));
+    assert_int_equal(n_cached(mm_boot_cpu(MM_CONTEXT_CODE)), 0);
+    assert_true(fail_arm(FAIL_NTH, 1, true));
+    fill_caches();
+    assert_int_not_equal(n_cached(mm_boot_cpu(MM_CONTEXT_CODE)), 0);
     assert_true(fail_disarm());
     assert_as_at_start();
 }
@@ -261,7 +285,7 @@ static void the_same_calls_make_the_same_requests(void **state)
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
         mm_shrink();
-        assert_true(fail_arm(FAIL_FROM, ~0UL));
+        assert_true(fail_arm(FAIL_FROM, ~0UL, false));
         fill_caches();
         n[i] = info().n_requests;
         assert_true(fail_disarm());
@@ -286,6 +310,7 @@ int main(void)
         TEST(arming_again_counts_from_1),
         TEST(what_asks_no_zone_is_not_counted),
         TEST(a_failing_request_gives_back_what_is_cached),
+        TEST(with_caches_only_what_they_cannot_serve_is_counted),
         TEST(the_same_calls_make_the_same_requests),
     };
 
