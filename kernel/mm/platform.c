@@ -15,6 +15,7 @@
 
 static bool misuse_panics;
 static bool misuse_is_logged = true;
+static bool notes_are_logged = true;
 
 bool memory_panic_on_misuse(bool panics)
 {
@@ -29,6 +30,14 @@ bool memory_log_misuses(bool logs)
     bool before = misuse_is_logged;
 
     misuse_is_logged = logs;
+    return before;
+}
+
+bool memory_log_notes(bool logs)
+{
+    bool before = notes_are_logged;
+
+    notes_are_logged = logs;
     return before;
 }
 
@@ -94,7 +103,7 @@ void platform_report(enum mm_severity severity, const char *format, ...)
     va_start(arguments, format);
     kvsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    if (severity != MM_MISUSE || misuse_is_logged || misuse_panics)
+    if (severity == MM_BROKEN || (severity == MM_NOTE ? notes_are_logged : misuse_is_logged || misuse_panics))
         klog("%s", line);
     if (severity == MM_BROKEN || (severity == MM_MISUSE && misuse_panics))
         panic("%s", line);

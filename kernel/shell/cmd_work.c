@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Work: the self-tests, the check of all invariants, faults on purpose. */
+/* Work: the self-tests, the check of all invariants. */
 #include <kernel/selftest/selftest.h>
 #include <kernel/shell/call.h>
 #include <kernel/shell/commands.h>
-#include <kernel/shell/fault.h>
 #include <kernel/shell/out.h>
 #include <kernel/shell/suggest.h>
 #include <mm/inspect.h>
@@ -41,11 +40,6 @@ static bool run_check(struct call *call)
                      v.number, v.text, v.where, v.expected, v.expected, v.found, v.found);
 }
 
-static const struct command_option options_fault[] = {
-    {"-c", "CPU", "on another CPU (1 ..) instead of this one"},
-    {NULL, NULL, NULL},
-};
-
 const struct command commands_work[] = {
     {.name = "selftest",
      .usage = "selftest [NAME]",
@@ -63,16 +57,5 @@ const struct command commands_work[] = {
          "a broken invariant is an error that names it by number; the comments on top of mm/*.c list them",
      .run = run_check,
      .flags = COMMAND_LOOKS},
-    {.name = "fault",
-     .usage = "fault [-c CPU] KIND",
-     .summary = "make the kernel fault, to see the report",
-     .example = "fault write-ro\nfault -c 1 null",
-     .trouble = "that is its purpose: the panic shell, or what panic= says, follows",
-     .run = fault_run,
-     .options = options_fault,
-     .choices = fault_choices,
-     .n_min = 1,
-     .n_max = 1,
-     .kinds = {ARGUMENT_CHOICE}},
     {.name = NULL},
 };

@@ -47,6 +47,7 @@ const struct command commands_ask[] = {{.name = NULL}};
 const struct command commands_bench[] = {{.name = NULL}};
 const struct command commands_cpus[] = {{.name = NULL}};
 const struct command commands_stress[] = {{.name = NULL}};
+const struct command commands_break[] = {{.name = NULL}};
 const struct command commands_work[] = {
     {.name = "selftest", .n_max = 1, .kinds = {ARGUMENT_SUITE}},
     {.name = NULL},
