@@ -14,7 +14,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 
-from lib import images, keys, picture, process
+from lib import coverage, images, keys, picture, process
 from lib.gdb import Stub
 from lib.qmp import Ended, Qmp, connect
 from lib.report import Failure, check, check_equal
@@ -63,7 +63,7 @@ class Config:
         serial = ["-chardev", f"socket,id=com1,path={folder}/com1,server=on,wait=off", "-serial", "chardev:com1"]
         return [
             "-accel", "tcg", "-machine", f"{self.machine},memory-backend=ram{switches}", "-cpu", self.cpu,
-            "-m", self.mem, "-object", f"memory-backend-ram,id=ram,size={self.mem},reserve=off",
+            "-m", self.mem, *coverage.memory_arguments(folder, self.mem),
             "-vga", self.vga, "-display", "none", "-net", "none", "-no-reboot", "-S",
             "-qmp", f"unix:{folder}/qmp,server=on,wait=off", "-monitor", "none",
             *(serial if self.serial else ["-serial", "none"]),
@@ -102,6 +102,7 @@ class Machine:
 
     def __exit__(self, *_):
         process.end(self._process)
+        coverage.save(self._folder, images.kernel())
         for thing in (self.qmp, self._line):
             if thing:
                 thing.close()
