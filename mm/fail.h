@@ -16,9 +16,9 @@ enum fail_mode {
 /*
  * What is a request, and so counted, is said on top of fail.c.  Counting begins at 1 again.
  * @n: 1 ..
- * @with_caches: the CPUs' caches stay in use, so that only what they cannot serve is counted.  Otherwise they are taken
- *     out of use (cpu.h), and requests are counted alike whatever is cached.
- * False, and nothing armed, for n 0, and where mm_caches_off and mm_caches_on may not be called.  One call at a time.
+ * @with_caches: the CPUs' caches stay in use, so that only what they cannot serve is counted.  Otherwise they
+ * are taken out of use (cpu.h), and requests are counted alike whatever is cached. False, and nothing armed,
+ * for n 0, and where mm_caches_off and mm_caches_on may not be called.  One call at a time.
  */
 MUST_USE bool fail_arm(enum fail_mode mode, u64 n, bool with_caches);
 

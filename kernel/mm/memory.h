@@ -25,8 +25,9 @@ bool memory_panic_on_misuse(bool panics);
 /* False: misuses are counted but not logged, for tests that make many.  Returns what was set before. */
 bool memory_log_misuses(bool logs);
 
-/* The same for notes: allocations that failed, and the like. */
+/* The same for notes: allocations that failed, and the like.  How many there were, logged or not. */
 bool memory_log_notes(bool logs);
+u64 memory_note_count(void);
 
 /*
  * Maps a stack of 2^order frames between two guard pages.  *low and *top are its bounds.  False when

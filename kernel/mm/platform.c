@@ -16,6 +16,7 @@
 static bool misuse_panics;
 static bool misuse_is_logged = true;
 static bool notes_are_logged = true;
+static u64 n_notes;
 
 bool memory_panic_on_misuse(bool panics)
 {
@@ -39,6 +40,11 @@ bool memory_log_notes(bool logs)
 
     notes_are_logged = logs;
     return before;
+}
+
+u64 memory_note_count(void)
+{
+    return __atomic_load_n(&n_notes, __ATOMIC_RELAXED);
 }
 
 ul *get_CR3(void)
@@ -103,6 +109,7 @@ void platform_report(enum mm_severity severity, const char *format, ...)
     va_start(arguments, format);
     kvsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
+    __atomic_fetch_add(&n_notes, severity == MM_NOTE, __ATOMIC_RELAXED);
     if (severity == MM_BROKEN || (severity == MM_NOTE ? notes_are_logged : misuse_is_logged || misuse_panics))
         klog("%s", line);
     if (severity == MM_BROKEN || (severity == MM_MISUSE && misuse_panics))

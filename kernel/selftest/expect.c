@@ -49,6 +49,17 @@ void test_fail(struct test_place place, const char *format, ...)
     kprintf("\n");
 }
 
+void test_note(const char *format, ...)
+{
+    va_list arguments;
+
+    kprintf("    # ");
+    va_start(arguments, format);
+    kvprintf(format, arguments);
+    va_end(arguments);
+    kprintf("\n");
+}
+
 bool test_expect(struct test_place place, bool holds, const char *condition)
 {
     if (!holds)

@@ -58,6 +58,57 @@ bool hoard_release_frame(struct hoard *hoard)
     return frame_free(phys(at), 0) == 0;
 }
 
+#define PAGE_ORDER 9
+
+/*
+ * Frees one frame of a block.  The others of its page go aside, other pages back.  Only as a whole may a page
+ * of a block of pages be freed, so such a one is, and all of it but a frame is taken again: nothing else is
+ * free.
+ */
+static void release_one(struct hoard *hoard, struct hoard *aside, u64 at, unsigned order)
+{
+    unsigned least = order < PAGE_ORDER ? 0 : PAGE_ORDER;
+
+    while (order > least) {
+        order--;
+        block_push(least != 0 ? hoard : aside, at + (PAGE_4K_SIZE << order), order);
+    }
+    (void)frame_free(phys(at), least);
+    while (least-- > 0) {
+        phys_t block = frame_alloc(ZONE_NORMAL, least);
+
+        if (!phys_is_none(block))
+            block_push(aside, block.addr, least);
+    }
+}
+
+unsigned hoard_release_scattered(struct hoard *hoard, unsigned n)
+{
+    struct hoard aside = {0};
+    u64 page = ~0UL;
+    unsigned n_released = 0;
+
+    while (n_released < n && hoard->first != 0) {
+        unsigned order;
+        u64 at = block_pop(hoard, &order);
+
+        if ((at & PAGE_2M_MASK) == page) {
+            block_push(&aside, at, order);
+            continue;
+        }
+        page = at & PAGE_2M_MASK;
+        release_one(hoard, &aside, at, order);
+        n_released++;
+    }
+    while (aside.first != 0) {
+        unsigned order;
+        u64 at = block_pop(&aside, &order);
+
+        block_push(hoard, at, order);
+    }
+    return n_released;
+}
+
 void hoard_free(struct hoard *hoard)
 {
     while (hoard->first != 0) {

@@ -20,6 +20,9 @@ void hoard_fill(struct hoard *hoard);
 /* Frees one frame of it, so that there is exactly one more.  False when the hoard is empty. */
 bool hoard_release_frame(struct hoard *hoard);
 
+/* Frees n frames of it, each in another page, as far as there are such.  Returns how many. */
+unsigned hoard_release_scattered(struct hoard *hoard, unsigned n);
+
 /* Frees all of it. */
 void hoard_free(struct hoard *hoard);
 

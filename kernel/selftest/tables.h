@@ -8,13 +8,13 @@
 
 #define DEVICE_FLAGS (PAGE_KERNEL_PAGE | PAGE_PWT | PAGE_PCD) /* what drivers pass */
 
-#define KIB(n) ((ul)(n) << 10)
-#define MIB(n) ((ul)(n) << 20)
-#define GIB(n) ((ul)(n) << 30)
+#define KIB(n) ((u64)(n) << 10)
+#define MIB(n) ((u64)(n) << 20)
+#define GIB(n) ((u64)(n) << 30)
 
 /* Places that the tests map at: 8 GiB in the lower half and as much of what callers may use of the kernel
  * half, around a border of 512 GiB each. */
-#define LOWER_BORDER   0x0000400000000000UL
+#define LOWER_BORDER   0x0000480000000000UL
 #define SPECIAL_BORDER (MM_SPECIAL_START + GIB(512))
 
 /* The current top-level table, physical. */

@@ -55,6 +55,9 @@ bool test_expect_text(struct test_place place, const char *found, const char *ex
 #define TEST_MAX_NOTES 8
 void test_fail(struct test_place place, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A line of diagnostics that is no failure. */
+void test_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* The machine has not what this test needs: it counts as skipped unless it failed.  The caller returns. */
 void test_skip(const char *reason);
 

@@ -29,8 +29,8 @@ static bool show_fail(void)
         out("%s %lu%s: %lu requests so far, %lu failed\n", mode_names[info.mode], info.n,
             info.with_caches ? ", CPUs' caches in use" : "", info.n_requests, info.n_failed);
     if (info.last_zone)
-        out("the last to fail wanted %lu frame%s of zone %s\n", info.last_frames, info.last_frames == 1 ? "" : "s",
-            info.last_zone);
+        out("the last to fail wanted %lu frame%s of zone %s\n", info.last_frames,
+            info.last_frames == 1 ? "" : "s", info.last_zone);
     return true;
 }
 

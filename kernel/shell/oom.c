@@ -11,9 +11,9 @@
  * way have KMALLOC_SHARE or MAPPING_SHARE to fill, and do not take minutes.
  *
  * What was taken is remembered in itself: objects in a list of sheets, themselves objects of 4 KiB, and when
- * there is no other sheet, the address of the one before at the start of each; blocks of frames so, too; a page
- * has a mark among its attributes, and a mapping is where it was made.  So little is written to: most of the
- * memory is not even touched.
+ * there is no other sheet, the address of the one before at the start of each; blocks of frames so, too; a
+ * page has a mark among its attributes, and a mapping is where it was made.  So little is written to: most of
+ * the memory is not even touched.
  */
 #include <kernel/shell/oom.h>
 
@@ -30,7 +30,7 @@
 #define OBJECT_MAX_BYTES (1UL << 20)
 #define OBJECT_MIN_BYTES 32UL
 #define PAGES_MAX        63
-#define PAGE_TAKEN       (1UL << 40) /* in `attr` of the pages taken here; no PAGE_* of mm.h */
+#define PAGE_TAKEN       (1UL << 40)   /* in `attr` of the pages taken here; no PAGE_* of mm.h */
 #define KMALLOC_SHARE    (512UL << 20) /* needs a role table, that is written to, for each 2 MiB */
 #define MAPPING_SHARE    (32UL << 20)  /* is written to as a whole */
 
@@ -48,7 +48,7 @@ struct taken {
     struct sheet *sheet; /* the last one */
     void *loose;         /* the last object in no sheet */
     struct block *blocks;
-    ul *top;          /* of the address space with the mappings */
+    ul *top; /* of the address space with the mappings */
     u64 n_mappings;
     u64 n, last_bytes; /* objects, or runs, or blocks; how large the last was */
     u64 block_bytes;
@@ -201,7 +201,8 @@ static ul mapping_at(u64 i)
 static bool map_one(const struct taken *taken)
 {
     return !mm_map_proc_page_table((ul)taken->top, false, mapping_at(taken->n_mappings),
-                                   virt_2_phys(taken->top), PAGE_4K_SIZE, PAGE_R_W | PAGE_XD, false, false, true);
+                                   virt_2_phys(taken->top), PAGE_4K_SIZE, PAGE_R_W | PAGE_XD, false, false,
+                                   true);
 }
 
 static void take_mappings(struct taken *taken)
@@ -261,7 +262,8 @@ static void tell_taken(const struct way *way, const struct taken *taken, const s
     out("\n%-12s left free ", "");
     tell_free();
     if (info.n_grown_pages)
-        out("%-12s NORMAL has grown into UNMAPPED by %s\n", "", format_size(info.n_grown_pages * PAGE_2M_SIZE).s);
+        out("%-12s NORMAL has grown into UNMAPPED by %s\n", "",
+            format_size(info.n_grown_pages * PAGE_2M_SIZE).s);
 }
 
 /* The fields that are not as they were, as an error. */
@@ -270,9 +272,10 @@ static bool is_as_before(const struct way *way, const struct mm_stat_t *before)
     struct mm_stat_t now = mm_stat();
     if (!memcmp(&now, before, sizeof now))
         return true;
-    return out_error("%s: memory is not as it was: %ld bytes less are free, %ld more in objects, %ld more shared",
-                     way->name, (s64)(before->free - now.free), (s64)(now.cache_used - before->cache_used),
-                     (s64)(now.shared - before->shared));
+    return out_error(
+        "%s: memory is not as it was: %ld bytes less are free, %ld more in objects, %ld more shared",
+        way->name, (s64)(before->free - now.free), (s64)(now.cache_used - before->cache_used),
+        (s64)(now.shared - before->shared));
 }
 
 /* One way; the rest of the call, if there is one, is a command that runs with nothing left. */
@@ -318,6 +321,7 @@ bool oom_run(struct call *call)
         if (!name || !strcmp(name, ways[i].name))
             ok = run_way(&ways[i], call);
     if (!call->n)
-        out("DMA keeps a quarter of itself, and UNMAPPED gives NORMAL whole pages of 2 MiB only: so something is left\n");
+        out("DMA keeps a quarter of itself, and UNMAPPED gives NORMAL whole pages of 2 MiB only: so "
+            "something is left\n");
     return ok && (call->n || out_interrupted() || out_ok());
 }

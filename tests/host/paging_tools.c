@@ -127,7 +127,7 @@ void hoard_take(u64 n_left)
         assert_int_equal(frame_free(phys(hoard[--n_hoarded]), 0), 0);
 }
 
-void hoard_free(void)
+void hoard_give(void)
 {
     while (n_hoarded > 0)
         assert_int_equal(frame_free(phys(hoard[--n_hoarded]), 0), 0);

@@ -33,9 +33,9 @@ void assert_maps(u64 top, u64 start, u64 phys, u64 bytes, u64 leaf_bytes);
 /* Fails the test unless nothing of it is mapped. */
 void assert_unmapped(u64 top, u64 start, u64 bytes);
 
-/* Takes every frame there is but n_left; hoard_free gives them back. */
+/* Takes every frame there is but n_left; hoard_give gives them back. */
 void hoard_take(u64 n_left);
-void hoard_free(void);
+void hoard_give(void);
 
 /* Fails the test unless used memory is `used` after mm_shrink, and everything is sound. */
 void assert_nothing_leaked(u64 used);

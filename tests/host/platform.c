@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include <host.h>
 
+#include <kernel/debug/log.h>
 #include <mm/cpu.h>
 
 #include <stdarg.h>
@@ -207,6 +208,7 @@ void platform_report(enum mm_severity severity, const char *format, ...)
     vsnprintf(line, LINE_BYTES, format, args);
     va_end(args);
     __atomic_fetch_add(&n_by_severity[severity], 1, __ATOMIC_RELAXED);
+    klog("%s", line);
     if (getenv("HOST_REPORTS") != NULL)
         fprintf(stderr, "[%u] %s\n", (unsigned)severity, line);
     if (severity == MM_BROKEN)

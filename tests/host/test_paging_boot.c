@@ -153,7 +153,7 @@ static void growing_takes_no_frame_for_tables_and_shrinking_gives_back(void **st
     assert_true(got.writable && !got.executable);
     assert_sound();
     assert_true(host_translate(PAGE_OFFSET + MIB(256) - 1, &got));
-    hoard_free();
+    hoard_give();
     assert_nothing_leaked(used);
     assert_false(host_translate(PAGE_OFFSET + MIB(256) - 1, &got));
     assert_int_equal(paging_count_tables(), n_tables);

@@ -236,7 +236,7 @@ static void spares_split_when_memory_is_exhausted(void **state)
     unmap(TIB(1) + MIB(2) + KIB(4), GIB(2) - MIB(4) - KIB(8));
     assert_maps(top, TIB(1), GIB(100), MIB(2) + KIB(4), 0);
     assert_maps(top, TIB(1) + GIB(2) - MIB(2) - KIB(4), GIB(102) - MIB(2) - KIB(4), MIB(2) + KIB(4), 0);
-    hoard_free();
+    hoard_give();
     unmap(TIB(1), GIB(2));
     assert_nothing_leaked(used_before);
 }
@@ -261,7 +261,7 @@ static void without_any_frame_nothing_is_unmapped_and_it_is_told(void **state)
     assert_int_equal(mm.paging.n_refused_splits, 1);
     assert_int_equal(mm_misuse_count(), 0);
     unmap(at, GIB(1)); /* a whole leaf needs no frame */
-    hoard_free();
+    hoard_give();
     unmap(TIB(1) + GIB(14) + KIB(4), KIB(4));
     unmap(TIB(1), GIB(16));
     assert_nothing_leaked(used_before);

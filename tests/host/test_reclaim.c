@@ -38,7 +38,7 @@ static int start_512m(void **state)
 static int stop_machine(void **state)
 {
     (void)state;
-    hoard_free();
+    hoard_give();
     assert_nothing_leaked(used);
     machine_stop();
     return 0;
@@ -51,7 +51,7 @@ static u64 free_when_empty(void)
 
     hoard_take(0);
     left = mm_stat().free;
-    hoard_free();
+    hoard_give();
     return left;
 }
 
@@ -153,7 +153,7 @@ static void an_interrupt_handler_leaves_the_caches_of_code_alone(void **state)
     hoard_take(0);
     assert_null(kmalloc(1 << 20, 0));
     assert_memory_equal(code, &before, sizeof(before));
-    hoard_free();
+    hoard_give();
     host_cpu_select(MM_CONTEXT_CODE);
     assert_sound();
 }
@@ -193,7 +193,7 @@ static void normal_leaves_dma_its_quarter(void **state)
         mm_zone_info(0, &dma);
         assert_in_range(dma.free_bytes, dma.managed_bytes / 4, dma.managed_bytes / 4 + KMALLOC_MAX_BYTES);
         assert_sound();
-        hoard_free();
+        hoard_give();
         kfree_all(list);
     }
     hoard_take(0);
@@ -215,7 +215,7 @@ static void dma_gets_back_what_lies_in_caches(void **state)
     (void)state;
     hoard_take(0);
     mm_zone_info(0, &dma);
-    hoard_free();
+    hoard_give();
     assert_true(dma.free_bytes < dma.managed_bytes / 2); /* so some was borrowed */
     mm_zone_info(0, &dma);
     while ((objects[n_objects] = kmalloc(4096, 0)) != NULL)

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sweep.
+ *
+ *     reference    prepare, shrink, look (mm_stat), clean
+ *     n = 1, 2 ..  prepare, look (mappings), make request n fail, call,
+ *                  refused: look (mappings) | succeeded: undo
+ *                  check, shrink, look (mm_stat, mappings), clean
+ *     until no request failed: then the call had no more than n - 1
+ *
+ * Each round begins with a shrink, so that the same requests come in the same order.
+ *
+ * What a state takes is noted in itself: objects in a list through their first words, frames as well.
+ */
+#include <kernel/selftest/hoard.h>
+#include <kernel/selftest/sweep.h>
+#include <kernel/selftest/tables.h>
+#include <kernel/selftest/world.h>
+#include <lib/list.h>
+#include <lib/printf.h>
+#include <mm/fail.h>
+#include <mm/frame.h>
+#include <mm/page.h>
+#include <mm/paging_core.h>
+#include <mm/slab.h>
+
+#define MAX_REQUESTS 400 /* more than any call of a sweep makes */
+#define N_SCATTERED  12
+
+struct sweep_round {
+    bool succeeded;
+    u64 n_failed;
+};
+
+static struct {
+    const struct sweep *now;
+    struct mm_stat_t stat; /* with what was prepared */
+    u64 mappings;
+    u64 n_requests, n_refused, n_survived;
+} sweep;
+
+static bool prepare(void)
+{
+    mm_shrink();
+    return sweep.now->prepare == NULL || sweep.now->prepare(sweep.now->argument);
+}
+
+static void clean(void)
+{
+    if (sweep.now->clean != NULL)
+        sweep.now->clean(sweep.now->argument);
+}
+
+static void fail_at(u64 n, const char *what)
+{
+    char name[80];
+
+    ksnprintf(name, sizeof name, sweep.now->name, sweep.now->argument);
+    test_fail(TEST_HERE, "%s, request %lu: %s", name, n, what);
+}
+
+/* Every word of a table and of those below, but for what the CPU notes in it (accessed, dirty). */
+static u64 words_hash(phys_t table, unsigned level, u64 linear)
+{
+    const u64 *entries = paging_entries(table);
+    u64 hash = 0xcbf29ce484222325UL;
+
+    for (unsigned i = 0; i < ENTRIES_PER_TABLE; i++, linear += entry_bytes(level)) {
+        if (level == ENTRY_TOP_LEVEL && paging_slot_is_shared(linear) &&
+            entry_virt(linear).addr != MM_SPECIAL_START && entry_virt(linear).addr != SPECIAL_BORDER)
+            continue;
+        hash = (hash ^ (entries[i] & ~0x60UL) ^ i) * 0x100000001b3UL;
+        if (entry_is_present(entries[i]) && !entry_is_leaf(entries[i], level))
+            hash = (hash ^ words_hash(entry_table(entries[i]), level - 1, linear)) * 0x100000001b3UL;
+    }
+    return hash;
+}
+
+/* All tables of callers' mappings. */
+static u64 tables_hash_now(void)
+{
+    return words_hash(current_top(), ENTRY_TOP_LEVEL, 0);
+}
+
+/* All is as it was before the call, but for what is cached.  Where a check takes long, only the last round
+ * has one. */
+static void expect_as_before(u64 n, bool is_last)
+{
+    struct mm_violation found;
+
+    if (mappings_hash(current_top()) != sweep.mappings)
+        fail_at(n, "mappings have changed");
+    if ((is_last || world_has_time() || mm_ram_end() <= MIB(64)) && !mm_check(&found))
+        test_fail(TEST_HERE, "request %lu: I%u is broken: %s, at 0x%lx", n, found.number, found.text,
+                  found.where);
+    mm_shrink();
+    if (!EXPECT_SAME_STAT(sweep.stat))
+        fail_at(n, "memory is not as it was");
+}
+
+/* One round: request n fails, or all from n on. */
+static struct sweep_round run_round(enum fail_mode mode, bool with_caches, u64 n)
+{
+    struct fail_info info;
+    struct sweep_round round;
+    u64 n_notes, words = tables_hash_now();
+
+    sweep.mappings = mappings_hash(current_top());
+    EXPECT(fail_arm(mode, n, with_caches));
+    n_notes = world_n_notes();
+    round.succeeded = sweep.now->call(sweep.now->argument);
+    n_notes = world_n_notes() - n_notes;
+    fail_info(&info);
+    EXPECT(fail_disarm());
+    round.n_failed = info.n_failed;
+    if (n_notes > !round.succeeded || ((sweep.now->flags & SWEEP_TELLS) && n_notes != !round.succeeded))
+        fail_at(n, "the number of log lines is wrong");
+    if (!round.succeeded && round.n_failed == 0 && !(sweep.now->flags & SWEEP_MAY_LACK))
+        fail_at(n, "it is refused, but no request failed");
+    sweep.n_requests = info.n_requests > sweep.n_requests ? info.n_requests : sweep.n_requests;
+    if (!round.succeeded && tables_hash_now() != words)
+        fail_at(n, "it was refused, but a word of a table has changed");
+    if (round.succeeded && sweep.now->undo != NULL)
+        sweep.now->undo(sweep.now->argument);
+    expect_as_before(n, round.n_failed == 0);
+    return round;
+}
+
+/* Makes the requests fail one after the other; false when the state cannot be had here. */
+static bool sweep_rounds(enum fail_mode mode, bool with_caches)
+{
+    for (u64 n = 1; n <= MAX_REQUESTS; n++) {
+        struct sweep_round round;
+
+        if (!prepare())
+            return false;
+        round = run_round(mode, with_caches, n);
+        clean();
+        if (round.n_failed == 0)
+            return true;
+        sweep.n_refused += !round.succeeded;
+        sweep.n_survived += round.succeeded;
+    }
+    fail_at(MAX_REQUESTS, "it makes requests without end");
+    return true;
+}
+
+/* What memory is like with the state prepared, and nothing cached. */
+static bool take_reference(void)
+{
+    if (!prepare()) {
+        clean();
+        return false;
+    }
+    mm_shrink();
+    sweep.stat = mm_stat();
+    clean();
+    return true;
+}
+
+static void sweep_case(const struct sweep *now)
+{
+    char name[80];
+    bool possible;
+
+    sweep.now = now;
+    sweep.n_requests = sweep.n_refused = sweep.n_survived = 0;
+    ksnprintf(name, sizeof name, now->name, now->argument);
+    possible = take_reference();
+    for (unsigned i = 0; i < 4 && possible; i++) {
+        bool with_caches = i / 2 != 0;
+        u64 n_before = sweep.n_refused + sweep.n_survived;
+
+        possible = sweep_rounds(i % 2 == 0 ? FAIL_NTH : FAIL_FROM, with_caches);
+        if (possible && (now->flags & SWEEP_ASKS) && !with_caches &&
+            sweep.n_refused + sweep.n_survived == n_before)
+            test_fail(TEST_HERE, "%s: no request was there to fail", name);
+    }
+    if (!possible) {
+        test_note("%s: not on this machine", name);
+        return;
+    }
+    test_note("%s: %lu requests; %lu rounds refused, %lu got on without", name, sweep.n_requests,
+              sweep.n_refused, sweep.n_survived);
+    if ((now->flags & SWEEP_NEVER_ASKS) && sweep.n_requests != 0)
+        test_fail(TEST_HERE, "%s: makes requests, and should not", name);
+}
+
+void sweep_all(const struct sweep *cases, unsigned n)
+{
+    world_hush(true);
+    for (unsigned i = 0; i < n; i++)
+        sweep_case(&cases[i]);
+    world_hush(false);
+}
+
+/* ---- states ---- */
+
+static struct {
+    void *objects; /* each begins with the address of the next */
+    u64 frames;    /* the same, physical; 0: none */
+    struct hoard hoard;
+} taken;
+
+static unsigned class_of_bytes(ul bytes)
+{
+    unsigned class = 0;
+
+    while ((32UL << class) < bytes)
+        class ++;
+    return class;
+}
+
+static bool take_object(ul bytes)
+{
+    void **object = kmalloc(bytes, 0);
+
+    if (!EXPECT(object != NULL))
+        return false;
+    *object = taken.objects;
+    taken.objects = object;
+    return true;
+}
+
+bool sweep_fill_slabs(ul bytes)
+{
+    struct mm_class_info info;
+
+    mm_class_info(class_of_bytes(bytes), &info);
+    while (info.n_live < info.n_objects) {
+        if (!take_object(bytes))
+            return false;
+        mm_class_info(class_of_bytes(bytes), &info);
+    }
+    return true;
+}
+
+/* A slab of 2 KiB objects has 2 of them, and the smallest descriptor. */
+bool sweep_fill_descriptors(ul bytes)
+{
+    while (!list_is_empty(&mm.descriptors.partial))
+        if (!sweep_fill_slabs(2048) || !take_object(2048))
+            return false;
+    return sweep_fill_slabs(2048) && sweep_fill_slabs(bytes);
+}
+
+bool sweep_fill_role_pages(ul bytes)
+{
+    if (!sweep_fill_descriptors(bytes))
+        return false;
+    for (u32 index = 0; index < mm.n_pages; index++) {
+        phys_t frame;
+
+        if (page_at(index)->roles == NULL)
+            continue;
+        while (frame_alloc_in(page_at(index), &frame, 1) != 0) {
+            *(u64 *)phys_pointer(frame) = taken.frames;
+            taken.frames = frame.addr;
+        }
+    }
+    return true;
+}
+
+bool sweep_scatter(ul bytes)
+{
+    if (!sweep_fill_slabs(bytes))
+        return false;
+    hoard_fill(&taken.hoard);
+    return hoard_release_scattered(&taken.hoard, N_SCATTERED) > 1;
+}
+
+void sweep_release(ul argument)
+{
+    (void)argument;
+    objects_free(taken.objects);
+    taken.objects = NULL;
+    while (taken.frames != 0) {
+        u64 frame = taken.frames;
+
+        taken.frames = *(u64 *)phys_pointer(phys(frame));
+        EXPECT_EQUAL(frame_free(phys(frame), 0), 0);
+    }
+    hoard_free(&taken.hoard);
+}
