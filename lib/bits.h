@@ -47,6 +47,16 @@ static inline u64 max_u64(u64 a, u64 b)
     return a > b ? a : b;
 }
 
+/* The position of the highest set bit of x, which is not 0: 0..63.  By hand, since the compiler's way from the builtin's int
+ * back to 64 bits takes an instruction more. */
+static inline u64 highest_bit(u64 x)
+{
+    u64 position;
+
+    __asm__("bsrq %1, %0" : "=r"(position) : "rm"(x) : "cc");
+    return position;
+}
+
 /* Number of zero bits below the lowest set bit: 0..63, and 64 for x = 0. */
 static inline unsigned count_trailing_zeros(u64 x)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks of objects: I311 of descriptor.c, I312 .. I316 of slab.c.  Role tables are sound (check_roles.c). */
+/* Checks of objects: I311 of descriptor.c, I312 .. I316 of slab.c, I317 of magazine.c.  Role tables are sound (check_roles.c). */
 #include <lib/bits.h>
 #include <mm/check.h>
 #include <mm/frame.h>
@@ -172,18 +172,35 @@ static bool check_round(struct mm_violation *out, const struct round *round, uns
     return true;
 }
 
-static bool check_magazine(struct mm_violation *out, const struct magazine *magazine, unsigned class,
-                           struct tally *tally)
+static bool check_magazine(struct mm_violation *out, const struct mm_cpu *cpu, unsigned class, struct tally *tally)
 {
-    if (magazine->n > magazine->capacity || magazine->capacity > MAGAZINE_ROUNDS)
-        return check_failed(out, 313, "rounds in a magazine", class, magazine->capacity, magazine->n);
-    for (u32 i = 0; i < magazine->n; i++) {
+    const struct magazine *magazine = &cpu->magazine[class];
+    u32 n = magazine_count(cpu, class), capacity = magazine_capacity(cpu, class);
+
+    if (n > capacity || capacity > MAGAZINE_ROUNDS || magazine->empty.object != NULL)
+        return check_failed(out, 313, "rounds in a magazine", class, capacity, n);
+    for (u32 i = 0; i < n; i++) {
         if (!check_round(out, &magazine->round[i], class))
             return false;
         tally->round_print += fingerprint((u64)magazine->round[i].object);
     }
-    tally->n_rounds += magazine->n;
+    tally->n_rounds += n;
     return true;
+}
+
+/* I317. */
+static bool check_large(struct mm_violation *out, const struct mm_cpu *cpu)
+{
+    u64 bytes = 0;
+    u32 n = 0;
+
+    for (unsigned class = CLASS_FIRST_BLOCK; class < MM_N_CLASSES; class++) {
+        n += magazine_capacity(cpu, class);
+        bytes += magazine_capacity(cpu, class) * class_bytes(class);
+    }
+    if (bytes > cpu->large_budget && n > 1)
+        return check_failed(out, 317, "capacities for large objects are above their budget", n, cpu->large_budget, bytes);
+    return check_equal(out, 317, "capacities for large objects", n, bytes, cpu->large_bytes);
 }
 
 /* Descriptors out of use that are not free yet. */
@@ -197,10 +214,13 @@ static bool tally_limbo(struct mm_violation *out, struct descriptor_tally *tally
 
 static bool tally_magazines(struct mm_violation *out, struct tallies *tallies)
 {
-    for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next)
-        for (unsigned class = 0; class < MM_N_CLASSES; class ++)
-            if (!check_magazine(out, &cpu->magazine[class], class, &tallies->class[class]))
+    for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next) {
+        if (!check_large(out, cpu))
+            return false;
+        for (unsigned class = 0; class < MM_N_CLASSES; class++)
+            if (!check_magazine(out, cpu, class, &tallies->class[class]))
                 return false;
+    }
     return true;
 }
 

@@ -251,13 +251,18 @@ static bool check_none_stolen(struct mm_violation *out)
 bool check_zones(struct mm_violation *out)
 {
     struct tally tally[MM_N_ZONES] = {0};
+    u64 ram_bytes = 0;
 
     if (!tally_pages(out, tally))
         return false;
     tally_ram(tally);
-    for (unsigned i = 0; i < MM_N_ZONES; i++)
+    for (unsigned i = 0; i < MM_N_ZONES; i++) {
         if (!check_zone(out, &mm.zone[i], &tally[i]))
             return false;
+        ram_bytes += tally[i].ram_frames * FRAME_BYTES;
+    }
+    if (!check_equal(out, 111, "RAM of all zones", 0, ram_bytes, mm.ram_bytes))
+        return false;
     for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next)
         if (!check_stack(out, cpu))
             return false;

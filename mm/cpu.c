@@ -14,6 +14,7 @@
 #include <lib/string.h>
 #include <mm/frame.h>
 #include <mm/frame_stack.h>
+#include <mm/magazine.h>
 #include <mm/reclaim.h>
 #include <mm/slab.h>
 #include <mm/state.h>
@@ -51,6 +52,8 @@ void mm_cpu_start(struct mm_cpu pair[MM_N_CONTEXTS])
     code->next = interrupt;
     interrupt->context = MM_CONTEXT_INTERRUPT;
     interrupt->other = code;
+    magazines_start(code);
+    magazines_start(interrupt);
     caches_cut(code);
 }
 

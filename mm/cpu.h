@@ -18,7 +18,10 @@
 #define MM_N_CONTEXTS 2
 enum mm_context { MM_CONTEXT_CODE, MM_CONTEXT_INTERRUPT };
 
-#define MAGAZINE_ROUNDS 63 /* with 16 bytes before them 1 KiB: a class's magazine is a shift away */
+#define CLASS_MIN_SHIFT 5  /* class 0 of kmalloc: objects of 2^5 = 32 bytes */
+#define CLASS_MAX_SHIFT 20 /* class 15: 2^20 = 1 MiB */
+
+#define MAGAZINE_ROUNDS 63 /* with the empty round below them 1 KiB a class */
 #define STACK_FRAMES 64 /* 256 KiB */
 #define STACK_PAGES 8   /* 16 MiB; small machines use less of it (mm.stack_pages) */
 #define STACK_BLOCKS 16 /* of one order; about mm.magazine_bytes at most */
@@ -30,10 +33,9 @@ struct round {
     u8 *live;
 };
 
+/* The rounds of a class, a stack.  Below the oldest lies one without an object: to see it on top is to be empty. */
 struct magazine {
-    u32 n;        /* rounds in it */
-    u32 capacity; /* 1 .. MAGAZINE_ROUNDS; 0 for interrupt handlers, and while caches are off */
-    u64 n_allocs; /* objects handed out from here */
+    struct round empty;
     struct round round[MAGAZINE_ROUNDS];
 };
 
@@ -45,7 +47,14 @@ struct block_stack {
 
 struct mm_cpu {
     u32 busy; /* above 0 while this context is inside of mm: others must not touch its caches, nor free metadata */
+    /* By log2 of the object's size, so that what the fast paths have in hand is the index.  Where the top round of its
+     * magazine lies, and where it is when the magazine is full: in bytes from here.  Other indexes: one that is empty. */
+    u32 top[64 + 1];
+    u32 limit[CLASS_MAX_SHIFT + 1];
     struct magazine magazine[MM_N_CLASSES];
+    u64 large_bytes;  /* what the magazines of blocks may hold by their limits; large_budget at most, or one round (magazine.c) */
+    u64 large_budget; /* 0 for interrupt handlers, and while caches are off */
+    u64 n_taken[MM_N_CLASSES]; /* objects that came into magazines from slabs and frames */
 
     u32 n_frames, frame_capacity; /* capacities: 0 for interrupt handlers, and while caches are off */
     u32 n_pages, page_capacity;
@@ -72,6 +81,49 @@ static inline void mm_leave(struct mm_cpu *cpu)
 {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     cpu->busy--;
+}
+
+/*
+ * The same in FAST_PATH functions, around what others must not see half-done.  A platform that defines MM_PLACE_IS_BUSY as 1
+ * counts `busy` up and down itself, when it interrupts a context in the midst of a FAST_PATH function; then it costs nothing.
+ */
+static inline void mm_enter_fast(struct mm_cpu *cpu)
+{
+    if (!MM_PLACE_IS_BUSY)
+        mm_enter(cpu);
+}
+
+static inline void mm_leave_fast(struct mm_cpu *cpu)
+{
+    if (!MM_PLACE_IS_BUSY)
+        mm_leave(cpu);
+}
+
+/* Where the top of a class's magazine is when it is empty. */
+static inline u32 magazine_bottom(unsigned class)
+{
+    return (u32)(offsetof(struct mm_cpu, magazine) + class * sizeof(struct magazine));
+}
+
+/* Rounds in a magazine, and how many there is room for. */
+static inline u32 magazine_count(const struct mm_cpu *cpu, unsigned class)
+{
+    return (u32)((cpu->top[class + CLASS_MIN_SHIFT] - magazine_bottom(class)) / sizeof(struct round));
+}
+
+static inline u32 magazine_capacity(const struct mm_cpu *cpu, unsigned class)
+{
+    return (u32)((cpu->limit[class + CLASS_MIN_SHIFT] - magazine_bottom(class)) / sizeof(struct round));
+}
+
+static inline void magazine_set_count(struct mm_cpu *cpu, unsigned class, u32 n)
+{
+    cpu->top[class + CLASS_MIN_SHIFT] = magazine_bottom(class) + n * (u32)sizeof(struct round);
+}
+
+static inline void magazine_set_capacity(struct mm_cpu *cpu, unsigned class, u32 n)
+{
+    cpu->limit[class + CLASS_MIN_SHIFT] = magazine_bottom(class) + n * (u32)sizeof(struct round);
 }
 
 /* The caches of the CPU that mm_start runs on. */

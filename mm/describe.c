@@ -70,7 +70,7 @@ static void describe_slab_frame(struct mm_what *out, phys_t at, ul word)
     unsigned shift = word_role(word);
     u64 start = align_down(at.addr, 1UL << shift);
 
-    describe_object(out, start, shift, slab->live[(start % FRAME_BYTES) >> shift] != 0);
+    describe_object(out, start, shift, slab->live[(start % FRAME_BYTES) >> shift] == 1);
 }
 
 /* A frame that is held or serves mm: by its role.  False when it has none.  Each word is read once: it may change. */
@@ -82,7 +82,7 @@ static bool describe_role(struct mm_what *out, phys_t at)
     unsigned role;
 
     if (!phys_is_none(head)) {
-        describe_object(out, head.addr, word_role(word) % ROLE_TOP_LEVEL, word_live(word) != 0);
+        describe_object(out, head.addr, word_role(word) % ROLE_TOP_LEVEL, word_live(word) == 1);
         return true;
     }
     word = role_word_now(frame);

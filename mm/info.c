@@ -63,8 +63,8 @@ void mm_class_info(unsigned number, struct mm_class_info *out)
     out->slab_bytes = class->n_slabs * class_slab_bytes(number);
     out->n_failures = class->n_failures;
     for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next) {
-        n_rounds += cpu->magazine[number].n;
-        out->n_allocs += cpu->magazine[number].n_allocs;
+        n_rounds += magazine_count(cpu, number);
+        out->n_allocs += cpu->n_taken[number];
     }
     out->n_live = out->n_objects - class->n_free - n_rounds;
     out->n_frees = out->n_allocs - out->n_live;

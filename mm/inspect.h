@@ -27,7 +27,8 @@ struct mm_class_info {
     u64 size_bytes;
     u64 n_live, n_objects, n_slabs;
     u64 slab_bytes;                /* frames held */
-    u64 n_allocs, n_frees, n_failures;
+    u64 n_allocs, n_frees; /* objects that magazines took from slabs, and of these what is not live any more */
+    u64 n_failures;
 };
 
 /* zone: 0..2 in address order; class: 0..15.  Cost: linear in split pages (for n_free_blocks). */

@@ -12,48 +12,83 @@
  *      word = page->words[frame of the page]     leads to an object that is never live, where there is none
  *      number = offset in the frame, rotated right by the word's low 6 bits (role.c)
  *                                                not a multiple of the size: the low bits arrive on top, number is huge
- *      live = slab of the word -> live[number]   exchanged for 0; was it 1?
+ *      live = slab of the word -> live[number]   counted down, atomically; was it 1?
  *
  * So never-allocated, interior, foreign and doubly freed pointers fail one of two tests that the right ones need
  * anyway; the one atomic operation makes sure that of two simultaneous frees one fails.  What failed is looked at again,
- * slowly, for the report.
+ * slowly, for the report.  A live byte is 1 for a live object and 0 for any other; for the moment that a wrong free takes to
+ * see its mistake and to count up again, it is below 0.
+ *
+ * Why counted, and not exchanged: the sign comes with it, where an exchange wants a value before and a test after.
  *
  * A top-level page table in an object of kmalloc is noted in its role (paging), which leads kfree astray on purpose: the
  * slow path then refuses while the table is loaded.
  *
  * Cost: see mm.h; no lock, and no cache line that another CPU writes, unless the object is freed elsewhere.
  */
+#include <lib/bits.h>
 #include <lib/compiler.h>
 #include <lib/string.h>
+#include <mm/magazine.h>
 #include <mm/misuse.h>
 #include <mm/page.h>
 #include <mm/role.h>
 #include <mm/slab.h>
 
-/* The class of the size `last` + 1, at least one byte: the position of its highest bit, 32 bytes being class 0. */
-static inline ul class_of_last(ul last)
+#define CLEAR_BY_STORES_BYTES 256
+
+/* The highest bit of size - 1, or that of 31: log2 of the object's size, less 1; more than any class has for 0 or too much. */
+static inline ul bit_of(ul size)
 {
-    return ((ul)(unsigned)__builtin_clzl(last | (1UL << (CLASS_MIN_SHIFT - 1))) ^ 63) - (CLASS_MIN_SHIFT - 1);
+    return highest_bit((size - 1) | (1UL << (CLASS_MIN_SHIFT - 1)));
 }
 
-/* Clears the whole object that was made for this size. */
-static NOINLINE void *object_clear(ul size, void *object)
+static inline struct round *round_at(struct mm_cpu *cpu, u32 top)
 {
-    return memset(object, 0, 1UL << (class_of_last(size - 1) + CLASS_MIN_SHIFT));
+    return (struct round *)((u8 *)cpu + top);
 }
 
-/* The top round of a magazine, which is not empty, as a live object. */
-static inline void *magazine_pop(struct magazine *magazine)
+/*
+ * The top round of a magazine as a live object; false when there is none.
+ * OPAQUE is there for the compiler: to count `top` down in memory, to address by cpu + top twice, which costs nothing, and to
+ * keep the object in the register that it is returned in.
+ */
+static inline bool magazine_pop(struct mm_cpu *cpu, ul bit, void **out)
 {
-    u64 n = magazine->n;
-    const struct round *round;
+    u32 top = cpu->top[bit + 1];
+    void *object = round_at(cpu, top)->object;
+    u8 *live;
 
-    magazine = OPAQUE(magazine); /* so that n is counted down in memory, and stays in its register */
-    magazine->n--;
-    round = &magazine->round[n - 1];
-    magazine->n_allocs++;
-    __atomic_store_n(round->live, 1, __ATOMIC_RELAXED);
-    return round->object;
+    if (UNLIKELY(object == NULL))
+        return false;
+    cpu = OPAQUE(cpu);
+    bit = OPAQUE(bit);
+    cpu->top[bit + 1] -= (u32)sizeof(struct round);
+    bit = OPAQUE(bit);
+    live = round_at(cpu, top)->live;
+    __atomic_store_n(live, 1, __ATOMIC_RELAXED);
+    *out = OPAQUE(object);
+    return true;
+}
+
+/* Clears n bytes, a multiple of 32: the small ones by plain stores, sooner done than a string instruction is under way. */
+static inline void object_clear(u64 *object, ul n)
+{
+    if (n > CLEAR_BY_STORES_BYTES) {
+        memset(object, 0, n);
+        return;
+    }
+    for (const u64 *end = object + n / sizeof *object; object < end; object += 4) {
+        object = OPAQUE(object);
+        object[0] = object[1] = object[2] = object[3] = 0;
+    }
+}
+
+/* Clears the whole of an object that was made for this size. */
+static NOINLINE void *kmalloc_cleared(ul size, void *object)
+{
+    object_clear(object, 2UL << bit_of(size));
+    return object;
 }
 
 /* What the fast path does not do: no size, too large a size, an empty magazine. */
@@ -69,7 +104,7 @@ static NOINLINE void *kmalloc_slowly(ul size, gfp_t gfp)
     }
     if (size == 0)
         return kmalloc(1, gfp);
-    class = (unsigned)class_of_last(size - 1);
+    class = (unsigned)bit_of(size) + 1 - CLASS_MIN_SHIFT;
     mm_enter(cpu);
     refilled = magazine_refill(cpu, class);
     mm_leave(cpu);
@@ -83,26 +118,32 @@ static NOINLINE void *kmalloc_slowly(ul size, gfp_t gfp)
 FAST_PATH void *kmalloc(ul size, gfp_t gfp)
 {
     struct mm_cpu *cpu = platform_cpu();
-    ul last = size - 1;
-    struct magazine *magazine;
+    ul bit = bit_of(size);
     void *object;
+    bool popped;
 
-    if (UNLIKELY(last >= KMALLOC_MAX_BYTES))
+    mm_enter_fast(cpu);
+    popped = magazine_pop(cpu, bit, &object);
+    mm_leave_fast(cpu);
+    if (UNLIKELY(!popped))
         return kmalloc_slowly(size, gfp);
-    magazine = OPAQUE(&cpu->magazine[class_of_last(last)]);
-    mm_enter(cpu);
-    if (UNLIKELY(magazine->n == 0)) {
-        mm_leave(cpu);
-        return kmalloc_slowly(size, gfp);
-    }
-    object = magazine_pop(magazine);
-    mm_leave(cpu);
-    return UNLIKELY(gfp & __GFP_ZERO) ? object_clear(size, object) : object;
+    return UNLIKELY(gfp & __GFP_ZERO) ? kmalloc_cleared(size, object) : object;
 }
 
 FAST_PATH void *kzalloc(ul size, gfp_t gfp)
 {
-    return kmalloc(size, gfp | __GFP_ZERO);
+    struct mm_cpu *cpu = platform_cpu();
+    ul bit = bit_of(size);
+    void *object;
+    bool popped;
+
+    mm_enter_fast(cpu);
+    popped = magazine_pop(cpu, bit, &object);
+    mm_leave_fast(cpu);
+    if (UNLIKELY(!popped))
+        return kmalloc_slowly(size, gfp | __GFP_ZERO);
+    object_clear(object, 2UL << bit);
+    return object;
 }
 
 enum refusal { WRONG, RETIRED, LOADED };
@@ -144,52 +185,62 @@ static inline u64 rotate_right(u64 x, u64 n)
     return x >> (n & 63) | x << (-n & 63);
 }
 
-/* Puts an object that is dead by now into a full magazine, and leaves mm. */
+/* Puts an object that is dead by now into a full magazine. */
 static NOINLINE ul kfree_flushed(void *address, u8 *live, unsigned class)
 {
     struct mm_cpu *cpu = platform_cpu();
-    struct magazine *magazine = &cpu->magazine[class];
 
-    magazine_flush(cpu, class);
-    magazine->round[magazine->n++] = (struct round){address, live};
-    if (magazine->n > magazine->capacity)
-        magazine_drain(cpu, class);
+    mm_enter(cpu);
+    magazine_put(cpu, class, (struct round){address, live});
     mm_leave(cpu);
     return 0;
+}
+
+/* Takes back that a byte was counted down which was not 1.  Others may have done the same, and kmalloc may have set it to 1
+ * meanwhile: then there is nothing to take back any more. */
+static inline void live_restore(s8 *live)
+{
+    s8 now = __atomic_load_n(live, __ATOMIC_RELAXED);
+
+    while (now < 0 && !__atomic_compare_exchange_n(live, &now, (s8)(now + 1), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        continue;
 }
 
 FAST_PATH ul kfree(void *address)
 {
     struct mm_cpu *cpu = platform_cpu();
     u64 offset = (u64)address - PAGE_OFFSET;
-    struct magazine *magazine;
+    struct round *round;
     u64 number;
     ul word;
-    u8 *live;
-    u32 n;
+    s8 *live;
+    u32 top;
 
     if (UNLIKELY(offset >= mm.ram_end))
         return kfree_refused(address);
-    mm_enter(cpu);
+    mm_enter_fast(cpu);
     word = page_of(phys(offset))->words[offset / FRAME_BYTES % PAGE_FRAMES];
     number = rotate_right(offset % FRAME_BYTES, word);
     if (UNLIKELY(number >= SLAB_MAX_OBJECTS))
         goto refused;
-    live = &live_of_word(word)[number];
-    if (UNLIKELY(__atomic_exchange_n(live, 0, __ATOMIC_ACQ_REL) == 0))
+    live = (s8 *)&live_of_word(word)[number];
+    if (UNLIKELY(__atomic_sub_fetch(live, 1, __ATOMIC_ACQ_REL) < 0)) {
+        live_restore(live);
         goto refused;
-    word &= 0x3f;
-    magazine = OPAQUE(&cpu->magazine[word - CLASS_MIN_SHIFT]);
-    n = magazine->n;
-    if (UNLIKELY(n == magazine->capacity))
-        return kfree_flushed(address, live, (unsigned)word - CLASS_MIN_SHIFT);
-    magazine = OPAQUE(magazine); /* so that n is counted up in memory, and stays in its register */
-    magazine->n++;
-    magazine->round[n] = (struct round){address, live};
-    mm_leave(cpu);
+    }
+    word &= ROLE_MASK;
+    top = cpu->top[word];
+    if (UNLIKELY(top >= cpu->limit[word])) {
+        mm_leave_fast(cpu);
+        return kfree_flushed(address, (u8 *)live, (unsigned)word - CLASS_MIN_SHIFT);
+    }
+    round = round_at(cpu, top) + 1;
+    OPAQUE(cpu)->top[word] += (u32)sizeof *round; /* in memory, at once */
+    *round = (struct round){address, (u8 *)live};
+    mm_leave_fast(cpu);
     return 0;
 
 refused:
-    mm_leave(cpu);
+    mm_leave_fast(cpu);
     return kfree_refused(address);
 }

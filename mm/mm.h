@@ -107,7 +107,7 @@ struct mm_stat_t {
  *        32), and aligned to that.
  * @gfp:  0, or __GFP_ZERO to clear the whole object.
  * Returns NULL for more than 1 MiB (with a log line) or when memory is exhausted, caches drained and empty slabs
- * given back.  Cost: about 25 instructions from the CPU's magazine.
+ * given back.  Cost: 14 instructions from the CPU's magazine.
  */
 void *kmalloc(ul size, gfp_t gfp);
 
@@ -118,7 +118,7 @@ void *kzalloc(ul size, gfp_t gfp);
  * kfree - give an object back.
  * @address: the start of a live object of kmalloc, or NULL (nothing is done).
  * Returns 0, or non-zero for misuse: anything that is not the start of a live object.  Of two simultaneous frees
- * of one object exactly one returns 0.
+ * of one object exactly one returns 0.  Cost: 33 instructions into the CPU's magazine, one of them locked.
  */
 ul kfree(void *address);
 

@@ -26,6 +26,10 @@ struct mm_lock {
  *     The caches of the running context: each CPU has one for code and one for its interrupt handlers, so that
  *     neither ever sees the other's half-done work.
  *
+ * MM_PLACE_IS_BUSY
+ *     1 when the platform counts mm_cpu.busy up for as long as it interrupts a context inside of a FAST_PATH function
+ *     (section .text.mm_fast); 0 when these are to do it themselves.
+ *
  * ul platform_lock(struct mm_lock *), void platform_unlock(struct mm_lock *, ul)
  *     Take a lock with interrupts off; the value restores them.
  */

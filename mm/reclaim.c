@@ -21,6 +21,7 @@
  */
 #include <mm/frame.h>
 #include <mm/frame_stack.h>
+#include <mm/magazine.h>
 #include <mm/page.h>
 #include <mm/paging.h>
 #include <mm/reclaim.h>

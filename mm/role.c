@@ -44,7 +44,6 @@
 #include <mm/paging.h>
 #include <mm/role.h>
 
-#define ROLE_MASK 0x3f
 #define ADDRESS_SHIFT 16
 #define LIVE_MASK 0xff00UL
 #define USED_SHIFT 6

@@ -18,10 +18,12 @@ enum role {
     ROLE_TOP_LEVEL = 32,   /* added to an object's role: it serves as a top-level table */
 };
 
+#define ROLE_MASK 0x3fUL
+
 /* The role that a word says. */
 static inline enum role word_role(ul word)
 {
-    return (enum role)(word & 0x3f);
+    return (enum role)(word & ROLE_MASK);
 }
 
 /* Of an object of a frame or more: 1 when it is live.  Of a page table: its used entries. */

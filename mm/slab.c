@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Slabs and magazines: between the frame allocator and kmalloc's fast paths.
+ * Slabs: between the frame allocator and magazines.
  *
  * Terms.  A *class* is one of the 16 sizes, 2^5 .. 2^20 bytes.  Up to 2 KiB a *slab* is one frame cut into objects; its
  * descriptor (descriptor.c) and all state lie outside, so objects are aligned to their size and a slab wastes nothing.
- * From 4 KiB on an object is a *block* of frames by itself, and needs no descriptor (role.c).  A *magazine* is a CPU's
- * stack of objects of one class, ready to be handed out; a *round* is one of them with the address of its live byte.
+ * From 4 KiB on an object is a *block* of frames by itself, and needs no descriptor (block.c).  A *magazine* is a CPU's
+ * stack of objects of one class, ready to be handed out; a *round* is one of them with the address of its live byte
+ * (magazine.c).
  *
  *                          state of an object        free bit   in a magazine   live byte
  *      frames                                                                               slab_create
@@ -18,10 +19,9 @@
  * Nothing is ever written into a free object: use after free cannot harm the allocator, and the live byte, apart from all
  * the rest, is the one thing that kfree believes.
  *
- * A magazine holds at most 64 rounds and about mm.magazine_bytes (at least one round); it is filled and flushed by
- * halves, so a caller that goes back and forth over the border does not visit the slabs each time.  Refilling takes from
- * partial slabs first, and of those from the one that had an object freed into it last.  Empty slabs beyond
- * CLASS_KEEPS_EMPTY a class go back to the frames at once, the others by mm_shrink or when memory runs out.
+ * Refilling a magazine (magazine.c) takes from partial slabs first, and of those from the one that had an object freed into
+ * it last.  Empty slabs beyond CLASS_KEEPS_EMPTY a class go back to the frames at once, the others by mm_shrink or when
+ * memory runs out.
  *
  * Cost: about 10 instructions an object refilled, 20 flushed, 150 a slab created or freed.
  *
@@ -45,34 +45,10 @@
 
 #define CLASS_KEEPS_EMPTY 2
 
-static bool class_is_blocks(unsigned class)
-{
-    return class + CLASS_MIN_SHIFT > SLAB_MAX_SHIFT;
-}
-
-static u64 object_bytes(unsigned class)
-{
-    return 1UL << (class + CLASS_MIN_SHIFT);
-}
-
-static unsigned block_order(unsigned class)
-{
-    return class + CLASS_MIN_SHIFT - FRAME_SHIFT;
-}
-
 static void count_cache(s64 cache_bytes, s64 slab_free_bytes)
 {
     __atomic_fetch_add(&mm.cache_bytes, (u64)cache_bytes, __ATOMIC_RELAXED);
     __atomic_fetch_add(&mm.slab_free_bytes, (u64)slab_free_bytes, __ATOMIC_RELAXED);
-}
-
-void magazines_cut(struct mm_cpu *cpu, bool in_use)
-{
-    for (unsigned class = 0; class < MM_N_CLASSES; class++) {
-        u64 fit = mm.magazine_bytes >> (class + CLASS_MIN_SHIFT);
-
-        cpu->magazine[class].capacity = in_use ? (u32)max_u64(min_u64(fit, MAGAZINE_ROUNDS), 1) : 0;
-    }
 }
 
 void slab_start(void)
@@ -124,11 +100,11 @@ static void slab_relist(struct slab_class *class, struct slab *slab)
         list_add_head(&class->partial, &slab->link);
 }
 
-/* Moves free objects of a slab into a magazine, up to `target` rounds in it. */
-static void slab_take(struct slab *slab, struct magazine *magazine, u32 target)
+/* Moves up to n free objects of a slab into rounds; how many. */
+static u32 slab_take_from(struct slab *slab, struct round *round, u32 n)
 {
     unsigned shift = slab->class + CLASS_MIN_SHIFT;
-    struct round *round = &magazine->round[magazine->n], *end = &magazine->round[target];
+    const struct round *first = round, *end = round + n;
 
     for (unsigned w = 0; w < ARRAY_LENGTH(slab->free); w++) {
         u64 free = slab->free[w];
@@ -140,27 +116,29 @@ static void slab_take(struct slab *slab, struct magazine *magazine, u32 target)
         }
         slab->free[w] = free;
     }
-    slab->n_free = (u8)(slab->n_free - (round - &magazine->round[magazine->n]));
-    magazine->n = (u32)(round - magazine->round);
+    slab->n_free = (u8)(slab->n_free - (round - first));
+    return (u32)(round - first);
 }
 
-/* Refills from the slabs that there are. */
-static void class_take(struct slab_class *class, struct magazine *magazine, u32 target)
+/* Takes up to n objects from the slabs that there are; how many. */
+static u32 class_take(struct slab_class *class, struct round *round, u32 n)
 {
-    while (magazine->n < target) {
+    u32 n_taken = 0;
+
+    while (n_taken < n) {
         bool from_empty = list_is_empty(&class->partial);
         struct list_node *node = list_first(from_empty ? &class->empty : &class->partial);
         struct slab *slab;
-        u32 before = magazine->n;
 
         if (node == NULL)
-            return;
+            break;
         slab = container_of(node, struct slab, link);
-        slab_take(slab, magazine, target);
+        n_taken += slab_take_from(slab, round + n_taken, n - n_taken);
         class->n_empty -= from_empty;
-        class->n_free -= magazine->n - before;
         slab_relist(class, slab);
     }
+    class->n_free -= n_taken;
+    return n_taken;
 }
 
 static void class_add_slab(struct slab_class *class, struct slab *slab)
@@ -172,67 +150,28 @@ static void class_add_slab(struct slab_class *class, struct slab *slab)
     list_add_head(&class->empty, &slab->link);
 }
 
-static bool refill_from_slabs(struct magazine *magazine, unsigned number, u32 target)
+u32 slab_take(struct mm_cpu *cpu, unsigned number, struct round *round, u32 n)
 {
     struct slab_class *class = &mm.class[number];
     struct slab *fresh = NULL;
+    u32 n_taken;
 
+    (void)cpu;
     for (;;) {
         ul flags = platform_lock(&class->lock);
 
         if (fresh != NULL)
             class_add_slab(class, fresh);
-        class_take(class, magazine, target);
+        n_taken = class_take(class, round, n);
         platform_unlock(&class->lock, flags);
-        if (magazine->n != 0)
+        if (n_taken != 0)
             break;
         fresh = slab_create(number);
         if (fresh == NULL)
-            return false;
+            return 0;
     }
-    count_cache(0, -(s64)(magazine->n * object_bytes(number)));
-    return true;
-}
-
-/* Fills in the role word of a block so that its byte 1 is live[0]; the round for it. */
-static struct round block_round(phys_t first, unsigned class)
-{
-    u8 *live = (u8 *)role_word(first) + 1;
-
-    role_set(first, (enum role)(class + CLASS_MIN_SHIFT), live - offsetof(struct slab, live));
-    return (struct round){phys_pointer(first), live};
-}
-
-/* When memory is short, taking one more block gives back what is cached, the rounds taken so far among it: then one is
- * enough, or a single block would go round and round. */
-/* Up to n blocks of this order with roles; how many. */
-static u32 blocks_alloc(phys_t *first, u32 n, unsigned order)
-{
-    if (order == 0)
-        return role_frames_alloc(first, n);
-    first[0] = role_frame_alloc(order);
-    return !phys_is_none(first[0]);
-}
-
-static bool refill_from_frames(struct magazine *magazine, unsigned number, u32 target)
-{
-    struct slab_class *class = &mm.class[number];
-    bool is_short = false;
-
-    while (magazine->n < target && !is_short) {
-        phys_t first[MAGAZINE_ROUNDS];
-        u32 n_before = magazine->n;
-        u32 n = blocks_alloc(first, target - n_before, block_order(number));
-
-        if (n == 0)
-            break;
-        is_short = magazine->n < n_before;
-        __atomic_fetch_add(&class->n_slabs, n, __ATOMIC_RELAXED);
-        count_cache((s64)(n * object_bytes(number)), 0);
-        for (u32 i = 0; i < n; i++)
-            magazine->round[magazine->n++] = block_round(first[i], number);
-    }
-    return magazine->n != 0;
+    count_cache(0, -(s64)(n_taken * class_bytes(number)));
+    return n_taken;
 }
 
 /* The slab of an object that is known to be one of a slab. */
@@ -281,64 +220,19 @@ static void slabs_release(struct list_node *surplus)
     }
 }
 
-static void flush_to_slabs(unsigned number, const struct round *round, u32 n)
+void slab_give(struct mm_cpu *cpu, unsigned number, const struct round *round, u32 n)
 {
     struct slab_class *class = &mm.class[number];
     struct list_node surplus;
     ul flags;
 
+    (void)cpu;
     list_init(&surplus);
-    count_cache(0, (s64)(n * object_bytes(number)));
+    count_cache(0, (s64)(n * class_bytes(number)));
     flags = platform_lock(&class->lock);
     class_give(class, round, n, &surplus);
     platform_unlock(&class->lock, flags);
     slabs_release(&surplus);
-}
-
-static void flush_to_frames(unsigned number, const struct round *round, u32 n)
-{
-    phys_t first[MAGAZINE_ROUNDS];
-
-    for (u32 i = 0; i < n; i++)
-        first[i] = pointer_phys(round[i].object);
-    role_frames_free(first, n, block_order(number));
-    __atomic_fetch_sub(&mm.class[number].n_slabs, n, __ATOMIC_RELAXED);
-    count_cache(-(s64)(n * object_bytes(number)), 0);
-}
-
-/* Takes the n rounds that came first out of a magazine. */
-static void magazine_give(struct magazine *magazine, unsigned class, u32 n)
-{
-    if (class_is_blocks(class))
-        flush_to_frames(class, magazine->round, n);
-    else
-        flush_to_slabs(class, magazine->round, n);
-    magazine->n -= n;
-    for (u32 i = 0; i < magazine->n; i++)
-        magazine->round[i] = magazine->round[i + n];
-}
-
-bool magazine_refill(struct mm_cpu *cpu, unsigned class)
-{
-    struct magazine *magazine = &cpu->magazine[class];
-    u32 target = (u32)max_u64(magazine->capacity / 2, 1);
-    bool filled = class_is_blocks(class) ? refill_from_frames(magazine, class, target)
-                                         : refill_from_slabs(magazine, class, target);
-
-    if (UNLIKELY(magazine->n > 1 && magazine->n > magazine->capacity)) /* caches went out of use meanwhile (cpu.c) */
-        magazine_give(magazine, class, magazine->n - 1);
-    return filled;
-}
-
-void magazine_flush(struct mm_cpu *cpu, unsigned class)
-{
-    magazine_give(&cpu->magazine[class], class, (cpu->magazine[class].n + 1) / 2);
-}
-
-void magazine_drain(struct mm_cpu *cpu, unsigned class)
-{
-    if (cpu->magazine[class].n != 0)
-        magazine_give(&cpu->magazine[class], class, cpu->magazine[class].n);
 }
 
 void slab_release_empty(void)

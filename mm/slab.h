@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Slabs: frames cut into objects, and the magazines that carry objects between them and the CPUs. */
+/* Slabs: frames cut into objects. */
 #ifndef MM_SLAB_H
 #define MM_SLAB_H
 
@@ -8,9 +8,8 @@
 #include <mm/platform.h>
 #include <mm/types.h>
 
-#define CLASS_MIN_SHIFT 5                       /* class 0: 2^5 = 32 bytes */
-#define CLASS_MAX_SHIFT 20                      /* class 15: 2^20 = 1 MiB */
 #define SLAB_MAX_SHIFT 11                       /* up to 2 KiB several objects share a frame; above, an object is a block */
+#define CLASS_FIRST_BLOCK (SLAB_MAX_SHIFT + 1 - CLASS_MIN_SHIFT)
 #define SLAB_MAX_OBJECTS 128                    /* 4 KiB / 32 bytes */
 #define KMALLOC_MAX_BYTES (1UL << CLASS_MAX_SHIFT)
 
@@ -51,17 +50,11 @@ struct descriptor_pool {
 /* Empties the classes. */
 void slab_start(void);
 
-/* Cuts the magazines of a CPU's caches, which are empty, to the size of this machine; to nothing when they are not in use. */
-void magazines_cut(struct mm_cpu *cpu, bool in_use);
+/* Takes up to n objects of a class for a magazine, 1 .. MAGAZINE_ROUNDS.  How many; 0 when memory is exhausted. */
+MUST_USE u32 slab_take(struct mm_cpu *cpu, unsigned class, struct round *round, u32 n);
 
-/* Fills an empty magazine.  False when memory is exhausted. */
-MUST_USE bool magazine_refill(struct mm_cpu *cpu, unsigned class);
-
-/* Makes room in a full magazine. */
-void magazine_flush(struct mm_cpu *cpu, unsigned class);
-
-/* Empties a magazine. */
-void magazine_drain(struct mm_cpu *cpu, unsigned class);
+/* Brings n such objects, not live, back to where they lay. */
+void slab_give(struct mm_cpu *cpu, unsigned class, const struct round *round, u32 n);
 
 /* Frees all empty slabs. */
 void slab_release_empty(void);
@@ -76,6 +69,17 @@ static inline struct slab *slab_of_word(ul word)
 static inline u8 *live_of_word(ul word)
 {
     return (u8 *)((u64)((s64)word >> 16) + offsetof(struct slab, live));
+}
+
+/* An object is a block by itself, not one of a slab. */
+static inline bool class_is_blocks(unsigned class)
+{
+    return class >= CLASS_FIRST_BLOCK;
+}
+
+static inline u64 class_bytes(unsigned class)
+{
+    return 1UL << (class + CLASS_MIN_SHIFT);
 }
 
 /* Objects of a class that lie in a slab. */

@@ -103,6 +103,8 @@ const char *mm_start(const struct mm_boot *boot)
     wrong = page_array_start();
     if (wrong != NULL)
         return wrong;
+    for (unsigned i = 0; i < MM_N_ZONES; i++)
+        mm.ram_bytes += mm.zone[i].managed_frames * FRAME_BYTES;
     mm_cpu_start(mm.boot_cpu);
     start_frames();
     slab_start();

@@ -28,6 +28,7 @@ struct mm {
     struct memory_map map;    /* the firmware's, limited by mem=; mm's own copy once there is memory for it */
     struct mm_features features;
     u64 ram_end;              /* one past the last byte of RAM in use */
+    u64 ram_bytes;            /* in whole frames; what the zones manage together */
     u64 dma_end;              /* DMA is [0, dma_end) */
     u64 direct_end;           /* NORMAL is [dma_end, direct_end) at boot; UNMAPPED from there on */
     u32 n_pages;              /* elements of the page array, holes included */

@@ -30,11 +30,14 @@ typedef struct virt {
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define NOINLINE __attribute__((noinline))
 
-/* A function that is called very often and calls nothing but, as its last act, its slow path: no frame pointer. */
+/*
+ * A function that is called very often and calls nothing but, as its last act, its slow path: no frame pointer.  All of
+ * them lie side by side, so that a platform can tell from the address alone that one of them was interrupted (cpu.h).
+ */
 #if defined(__GNUC__) && !defined(__clang__)
-#define FAST_PATH __attribute__((optimize("omit-frame-pointer"), aligned(64)))
+#define FAST_PATH __attribute__((optimize("omit-frame-pointer"), aligned(64), noinline, section(".text.mm_fast")))
 #else
-#define FAST_PATH
+#define FAST_PATH __attribute__((noinline, section(".text.mm_fast")))
 #endif
 
 static inline phys_t phys(u64 addr)

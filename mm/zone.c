@@ -20,7 +20,7 @@
  * Cost: growing is one step a page; giving back looks at all pages from direct_end on, when there are grown ones.
  *
  * Invariants, checked by check_zones.c:
- *   I111  managed_frames is the number of RAM frames in pages of the zone; their sum is all RAM.
+ *   I111  managed_frames is the number of RAM frames in pages of the zone; their sum is mm.ram_bytes.
  *   I112  n_free_frames is what the zone's lists hold, and low_water_frames is not above it.
  *   I113  A grown page is NORMAL's and lies at or above direct_end; n_grown_pages counts them.
  *

@@ -27,7 +27,9 @@
 #include <kernel/debug/panic.h>
 #include <kernel/debug/symbols.h>
 #include <kernel/debug/trap_report.h>
+#include <kernel/mm/memory.h>
 #include <kernel/smp/smp.h>
+#include <mm/cpu.h>
 
 #define NOWHERE (1UL << 63) /* not canonical: a push there is a stack fault, and that a double fault */
 
@@ -81,12 +83,17 @@ static void handle_interrupt(struct cpu *cpu, struct trap_frame *frame)
 {
     if (frame->vector == VECTOR_USER_EXIT && user_catch(frame))
         return;
-    void *context = cpu->mm_context;
+    struct mm_cpu *context = cpu->mm_context;
+    bool in_fast_path = memory_is_fast_path(frame->rip);
+    if (in_fast_path)
+        mm_enter(context);
     cpu->mm_context = cpu->mm_contexts[1];
     cpu->n_nested_interrupts++;
     interrupt_dispatch(frame->vector);
     cpu->n_nested_interrupts--;
     cpu->mm_context = context;
+    if (in_fast_path)
+        mm_leave(context);
 }
 
 void trap_handle(struct trap_frame *frame)

@@ -19,6 +19,14 @@ struct options;
  */
 void memory_start(const struct boot_info *info, const struct options *options);
 
+/* True for an instruction of mm's fast paths (mm/cpu.h). */
+static inline bool memory_is_fast_path(u64 rip)
+{
+    extern const char image_fast_start[], image_fast_end[];
+
+    return rip - (u64)image_fast_start < (u64)image_fast_end - (u64)image_fast_start;
+}
+
 /* mm.onbug=panic: a misuse of mm ends in a panic.  Returns what was set before. */
 bool memory_panic_on_misuse(bool panics);
 

@@ -5,6 +5,12 @@
 
 #define RFLAGS_INTERRUPTS (1UL << 9)
 
+/* Whether mm's fast paths were interrupted is seen from where they were (trap.c).  Not so in a build that makes them call
+ * something: it has to set 0. */
+#ifndef MM_PLACE_IS_BUSY
+#define MM_PLACE_IS_BUSY 1
+#endif
+
 /* The running context's caches: struct cpu keeps the pointer at gs:0 (kernel/cpu/cpu.h). */
 static inline struct mm_cpu *platform_cpu(void)
 {

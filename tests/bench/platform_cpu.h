@@ -5,6 +5,9 @@
 
 extern _Thread_local struct mm_cpu *process_cpu;
 
+/* Threads cannot see where others are: fast paths say that they run. */
+#define MM_PLACE_IS_BUSY 0
+
 static inline struct mm_cpu *platform_cpu(void)
 {
     return process_cpu;

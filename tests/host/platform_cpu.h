@@ -6,6 +6,9 @@
 /* The running context of this thread; host_cpu_select (host.h) chooses it. */
 extern _Thread_local struct mm_cpu *host_cpu;
 
+/* Threads cannot see where others are: fast paths say that they run. */
+#define MM_PLACE_IS_BUSY 0
+
 static inline struct mm_cpu *platform_cpu(void)
 {
     return host_cpu;

@@ -220,6 +220,7 @@ static void i111_managed_frames_are_ram(void **state)
     (void)state;
     for (unsigned i = 0; i < MM_N_ZONES; i++)
         BREAK(111, mm.zone[i].managed_frames, mm.zone[i].managed_frames - 1);
+    BREAK(111, mm.ram_bytes, mm.ram_bytes - FRAME_BYTES);
 }
 
 static void i112_free_frames_are_what_the_lists_hold(void **state)

@@ -15,6 +15,7 @@
 
 #define CLASS_64    1u /* 32 << 1 bytes */
 #define CLASS_16384 9u
+#define SHIFT_64    6u
 #define ROLE_MASK   0x3fUL
 #define USED_ONE    (1UL << 6) /* of the used entries in a page table's word */
 
@@ -47,11 +48,17 @@ static void change_role(phys_t frame, enum role role)
 
 static int start_machine(void **state)
 {
+    void *others[2]; /* for its magazine */
+
     (void)state;
     assert_null(machine_start_bytes(MIB(512), NULL));
     cpu = mm_boot_cpu(MM_CONTEXT_CODE);
     assert_non_null(small = kmalloc(64, 0));
+    for (unsigned i = 0; i < ARRAY_LENGTH(others); i++)
+        assert_non_null(others[i] = kmalloc(16384, 0));
     assert_non_null(large = kmalloc(16384, 0));
+    for (unsigned i = 0; i < ARRAY_LENGTH(others); i++)
+        assert_int_equal(kfree(others[i]), 0);
     small_word = role_word(pointer_phys(small));
     large_word = role_word(pointer_phys(large));
     slab = slab_of_word(*small_word);
@@ -59,7 +66,7 @@ static int start_machine(void **state)
         assert_false(phys_is_none(held = frame_alloc(ZONE_NORMAL, 0)));
     while (page_of(held)->roles == NULL);
     assert_in_range(slab->n_free, 1, 62);
-    assert_true(magazine_of(CLASS_64)->n > 1 && magazine_of(CLASS_16384)->n > 1);
+    assert_true(magazine_count(cpu, CLASS_64) > 1 && magazine_count(cpu, CLASS_16384) > 1);
     assert_sound();
     return 0;
 }
@@ -218,6 +225,7 @@ static void i313_an_object_is_in_one_state(void **state)
     unsigned free = count_trailing_zeros(slab->free[0]);
     u8 *live = &slab->live[object_number(small)];
     struct round other = magazine_of(CLASS_16384)->round[0];
+    u32 *top = &cpu->top[SHIFT_64];
 
     (void)state;
     BREAK(313, slab->live[free], 1);
@@ -229,10 +237,11 @@ static void i313_an_object_is_in_one_state(void **state)
     BREAK(313, magazine->round[0].object, (u8 *)magazine->round[0].object + 8);
     BREAK(313, magazine->round[0].object, (void *)8);
     BREAK(313, magazine->round[0].live, magazine->round[1].live);
-    BREAK(313, magazine->n, magazine->capacity + 1);
-    BREAK(313, magazine->capacity, MAGAZINE_ROUNDS + 1);
-    magazine->round[magazine->n] = (struct round){slab->base + free * 64UL, &slab->live[free]};
-    BREAK(313, magazine->n, magazine->n + 1);
+    BREAK(313, magazine->empty.object, small);
+    BREAK(313, *top, cpu->limit[SHIFT_64] + sizeof(struct round));
+    BREAK(313, cpu->limit[SHIFT_64], magazine_bottom(CLASS_64) + (MAGAZINE_ROUNDS + 1) * sizeof(struct round));
+    magazine->round[magazine_count(cpu, CLASS_64)] = (struct round){slab->base + free * 64UL, &slab->live[free]};
+    BREAK(313, *top, *top + sizeof(struct round));
 }
 
 static void i314_a_class_is_counted(void **state)
@@ -294,14 +303,22 @@ static void i316_no_object_is_lost(void **state)
     struct magazine *magazine = magazine_of(CLASS_64);
 
     (void)state;
-    BREAK(316, magazine->n, magazine->n - 1);
-    BREAK(316, magazine_of(CLASS_16384)->n, 0);
+    BREAK(316, cpu->top[SHIFT_64], cpu->top[SHIFT_64] - sizeof(struct round));
+    BREAK(316, cpu->top[SHIFT_64 + 8], magazine_bottom(CLASS_16384));
     BREAK(316, slab->live[object_number(small)], 0);
     BREAK(316, ((u8 *)large_word)[1], 0);
     BREAK(316, magazine->round[0], magazine->round[1]);
-    cpu->other->magazine[CLASS_64].capacity = 1;
+    magazine_set_capacity(cpu->other, CLASS_64, 1);
     cpu->other->magazine[CLASS_64].round[0] = magazine->round[0];
-    BREAK(316, cpu->other->magazine[CLASS_64].n, 1);
+    BREAK(316, cpu->other->top[SHIFT_64], cpu->other->limit[SHIFT_64]);
+}
+
+static void i317_large_objects_share_a_budget(void **state)
+{
+    (void)state;
+    BREAK(317, cpu->large_bytes, cpu->large_bytes + FRAME_BYTES);
+    BREAK(317, cpu->limit[SHIFT_64 + 8], cpu->limit[SHIFT_64 + 8] + sizeof(struct round));
+    BREAK(317, cpu->large_budget, 2 * 16384 - 1);
 }
 
 static void mm_check_asks_paging_and_the_mmio_window(void **state)
@@ -331,6 +348,7 @@ int main(void)
         TEST(i315_a_block_is_whole_and_leads_to_itself),
         TEST(i315_a_frame_inside_a_block_is_held),
         TEST(i316_no_object_is_lost),
+        TEST(i317_large_objects_share_a_budget),
         TEST(mm_check_asks_paging_and_the_mmio_window),
     };
 

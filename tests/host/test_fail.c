@@ -42,7 +42,7 @@ static u64 n_cached(const struct mm_cpu *cpu)
     u64 n = mm_cpu_free_frames(cpu);
 
     for (unsigned class = 0; class < MM_N_CLASSES; class ++)
-        n += cpu->magazine[class].n;
+        n += magazine_count(cpu, class);
     return n;
 }
 
@@ -125,7 +125,7 @@ static void caches_of_a_new_cpu_are_out_of_use_like_the_others(void **state)
     cpu = mm_cpu_create();
     assert_non_null(cpu);
     for (unsigned class = 0; class < MM_N_CLASSES; class ++)
-        assert_int_equal(cpu->magazine[class].capacity, 0);
+        assert_int_equal(magazine_capacity(cpu, class), 0);
     assert_int_equal(cpu->frame_capacity + cpu->page_capacity, 0);
     assert_sound();
 }

@@ -146,7 +146,7 @@ static void an_interrupt_handler_leaves_the_caches_of_code_alone(void **state)
     (void)state;
     fill_caches();
     before = *code;
-    assert_true(before.magazine[3].n > 0 && before.n_frames > 0 && before.n_pages > 0 &&
+    assert_true(magazine_count(&before, 3) > 0 && before.n_frames > 0 && before.n_pages > 0 &&
                 before.blocks[0].n > 0);
     host_cpu_select(MM_CONTEXT_INTERRUPT);
     fill_caches();
