@@ -48,6 +48,33 @@ static u64 direct_linear(u64 at)
     return entry_linear(virt(PAGE_OFFSET + at));
 }
 
+/* The visitor of make_tables; the context is the level to stop at. */
+static enum paging_go make_entries(struct paging_place *place, void *context)
+{
+    const unsigned *lowest = context;
+
+    if (place->level == *lowest ||
+        (entry_is_present(*place->entry) && entry_is_leaf(*place->entry, place->level))) {
+        place->at = place->level == *lowest ? place->end : place->next;
+        return PAGING_NEXT;
+    }
+    if (!entry_is_present(*place->entry)) {
+        phys_t table = table_frame_alloc(place->level - 1);
+        if (phys_is_none(table))
+            return PAGING_STOP;
+        *place->entry = entry_to_table(table, false);
+    }
+    return PAGING_DOWN;
+}
+
+/*
+ * Makes the tables of the kernel's top level down to `level` for a range; no leaves.  False: out of memory.
+ */
+static bool make_tables(u64 start, u64 end, unsigned level)
+{
+    return paging_visit(mm.paging.kernel_top, start, end, make_entries, &level);
+}
+
 /* Makes the slots that [start, start + bytes) touches shared ones. */
 static bool share_slots(u64 start, u64 bytes)
 {
@@ -56,7 +83,7 @@ static bool share_slots(u64 start, u64 bytes)
 
     for (unsigned slot = entry_index(linear, ENTRY_TOP_LEVEL); slot <= last; slot++)
         mm.paging.shared_slots[slot / 64] |= 1UL << (slot % 64);
-    return paging_make_tables(linear, linear + bytes, ENTRY_TOP_LEVEL - 1);
+    return make_tables(linear, linear + bytes, ENTRY_TOP_LEVEL - 1);
 }
 
 /*
@@ -141,7 +168,7 @@ static bool map_all_direct(const struct mm_boot *boot)
         u64 border = max_u64(run.start, min_u64(run.end, mm.direct_end));
         if (!map_direct(boot, run.start, border))
             return false;
-        if (border < run.end && !paging_make_tables(direct_linear(border), direct_linear(run.end), 2))
+        if (border < run.end && !make_tables(direct_linear(border), direct_linear(run.end), 2))
             return false;
     }
     return true;
@@ -168,10 +195,9 @@ static enum paging_go search_entries(struct paging_place *place, void *context)
 /* The place of `level` that translates a linear address in the kernel's tables.  It must be there. */
 static struct paging_place find_place(u64 linear, unsigned level)
 {
-    static const struct paging_visitor visitor = {.entries = search_entries};
     struct entry_search search = {.level = level};
 
-    paging_visit_range(mm.paging.kernel_top, linear, linear + 1, &visitor, &search);
+    paging_visit(mm.paging.kernel_top, linear, linear + 1, search_entries, &search);
     if (search.found.level != level)
         platform_report(MM_BROKEN, "mm: paging: no table of level %u for 0x%lx", level,
                         entry_virt(linear).addr);
@@ -234,11 +260,9 @@ static enum paging_go adopt_entries(struct paging_place *place, void *context)
 /* From here on tables are marked and counted as they come and go, and twelve frames are kept. */
 bool paging_adopt_tables(void)
 {
-    static const struct paging_visitor visitor = {.entries = adopt_entries};
-
     if (!adopt_table(mm.paging.kernel_top, ENTRY_TOP_LEVEL))
         return false;
-    if (!paging_visit_range(mm.paging.kernel_top, 0, ENTRY_LINEAR_END, &visitor, NULL))
+    if (!paging_visit(mm.paging.kernel_top, 0, ENTRY_LINEAR_END, adopt_entries, NULL))
         return false;
     mm.paging.adopted = true;
     return paging_keep_frames();
@@ -251,7 +275,7 @@ static void set_direct_entry(phys_t page, u64 entry, int change)
     struct paging_place place = find_place(direct_linear(page.addr), 2);
 
     *place.entry = entry;
-    paging_count(&place, change);
+    paging_count(paging_counter(place.table, place.level), change);
     platform_unlock(&mm.paging.direct_lock, saved);
 }
 

@@ -261,8 +261,6 @@ static bool check_aliases(struct mm_violation *out)
 /* Entries first: what comes later walks the tables and has to trust them. */
 static bool check_locked(struct mm_violation *out)
 {
-    static const struct paging_visitor check = {.entries = check_entries},
-                                       unmark = {.entries = unmark_entries};
     phys_t top = mm.paging.kernel_top;
     bool sound;
 
@@ -272,8 +270,8 @@ static bool check_locked(struct mm_violation *out)
     if (table_frame_used(top) != count_present(top))
         return check_failed(out, 402, "a table's used count is wrong", 0, count_present(top),
                             table_frame_used(top));
-    sound = check_ready_tables(out) && paging_visit_range(top, 0, ENTRY_LINEAR_END, &check, out);
-    paging_visit_range(top, 0, ENTRY_LINEAR_END, &unmark, NULL);
+    sound = check_ready_tables(out) && paging_visit(top, 0, ENTRY_LINEAR_END, check_entries, out);
+    paging_visit(top, 0, ENTRY_LINEAR_END, unmark_entries, NULL);
     return sound && check_direct_map(out) && check_aliases(out);
 }
 

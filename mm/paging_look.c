@@ -89,7 +89,6 @@ static enum paging_go walk_entries(struct paging_place *place, void *context)
 /* A range of one byte: the visit meets one entry a level. */
 void paging_walk(phys_t top, virt_t at, struct paging_path *out)
 {
-    static const struct paging_visitor visitor = {.entries = walk_entries};
     struct walk walk = {.path = out, .allowed = ALLOW_BITS};
     u64 linear = entry_linear(at);
 
@@ -99,7 +98,7 @@ void paging_walk(phys_t top, virt_t at, struct paging_path *out)
     if (!top_is_readable(top))
         out->bad_table = true;
     else
-        paging_visit_range(top, linear, linear + 1, &visitor, &walk);
+        paging_visit(top, linear, linear + 1, walk_entries, &walk);
 }
 
 struct run_search {
@@ -158,14 +157,13 @@ static u64 linear_of(u64 address)
 /* The visit stops by itself behind the run; what it returns says nothing. */
 bool paging_next_run(phys_t top, virt_t from, virt_t end, struct paging_run *out)
 {
-    static const struct paging_visitor visitor = {.entries = run_entries};
     struct run_search run = {.start = 0, .end = 0, .allowed[ENTRY_TOP_LEVEL] = ALLOW_BITS};
     u64 first = linear_of(from.addr) & PAGE_4K_MASK;
     u64 last = end.addr == 0 ? ENTRY_LINEAR_END : linear_of(end.addr);
 
     if (first >= last || !top_is_readable(top))
         return false;
-    paging_visit_range(top, first, last, &visitor, &run);
+    paging_visit(top, first, last, run_entries, &run);
     if (run.start == run.end)
         return false;
     *out = (struct paging_run){
@@ -198,9 +196,8 @@ static enum paging_go count_entries(struct paging_place *place, void *context)
 /* The top level itself is the 1. */
 u64 paging_count_tables(void)
 {
-    static const struct paging_visitor visitor = {.entries = count_entries};
     u64 n_tables = 1; /* the top level */
 
-    paging_visit_range(mm.paging.kernel_top, 0, ENTRY_LINEAR_END, &visitor, &n_tables);
+    paging_visit(mm.paging.kernel_top, 0, ENTRY_LINEAR_END, count_entries, &n_tables);
     return n_tables;
 }

@@ -15,16 +15,20 @@
  *     after splitting under 8 mapped tables:
  *     kept    [ PD ][ PT ][idle][idle]  [ PT ]...                  substitutes  [    ][    ]
  *
- * Algorithm.  take: a kept frame while more than four are idle, else from the frame allocator.  Kept frames
- * are for callers' tables only (private slots and SPECIAL): what the kernel maps for itself stays, and would
- * keep them for ever.  give: a kept frame becomes idle, cleared if it has to be, and a substitute goes; any
- * other is freed.  A table that became empty entry by entry is all zero already.  A table that will be
- * written whole is not cleared before.
+ * Algorithm.  A call that maps knows how many tables it needs before it changes anything, and takes all of
+ * them: cleared ones from the idle frames while more than four are left, which is only a number, as nobody
+ * else can take them meanwhile; the rest from the frame allocator, in two lists.  Page tables that will be
+ * written whole always come from there: being cleared is worth nothing to them, and a kept frame would have
+ * to be cleared when it comes back.  Kept frames are for callers' tables only (private slots and SPECIAL):
+ * what the kernel maps for itself stays, and would keep them for ever.  give: a kept frame becomes idle,
+ * cleared if it has to be, and a substitute goes; any other is freed.  A table that became empty entry by
+ * entry is all zero already.
  *
- * Why always the same frames: when all is unmapped, mm holds the very frames that it held at boot, so that no
- * page of 2 MiB stays split, and no role table stays, for the sake of a table that wandered.
+ * Why always the same frames: when all is unmapped, mm holds the very frames that it held at boot, so that
+ * no page of 2 MiB stays split, and no role table stays, for the sake of a table that wandered.
  *
- * Cost.  A kept frame about 60 instructions; one from the frame allocator 100, and 513 for clearing.
+ * Cost.  A kept frame about 30 instructions, there and back; one from the frame allocator 150, and 513 for
+ * clearing.
  *
  * Invariants.
  *   I5   Outside the lock there are four spares at least, unless memory was exhausted when that was last
@@ -32,8 +36,8 @@
  *   I10  Idle frames and substitutes are cleared and marked as tables with no entry; an idle one is a kept
  *        one, once.
  *
- * Locking.  mm.paging.lock, held by the caller.  The frame allocator is called with it held: it must not come
- * back into paging, except to enter a page in the direct map and to shrink, which look out for that.
+ * Locking.  mm.paging.lock, held by the caller.  The frame allocator is called with it held: it must not
+ * come back into paging, except to enter a page in the direct map and to shrink, which look out for that.
  *
  * Limits.  A caller who drops a top level without unmapping keeps its tables in use for ever, kept frames
  * among them.
@@ -41,17 +45,15 @@
 #include <lib/string.h>
 #include <mm/paging_core.h>
 
-/* Is a table that translates this address a caller's? */
-static bool is_callers(u64 linear)
-{
-    u64 at = entry_virt(linear).addr;
-
-    return !paging_slot_is_shared(linear) || (at >= MM_SPECIAL_START && at < MM_SPECIAL_END);
-}
+/* Frames taken from the allocator at a time. */
+#define PAGING_N_BATCH 32
 
 bool paging_is_kept(phys_t table)
 {
-    /* They were allocated one after the other, so most others are told by the first and the last. */
+    u64 place = paging_kept_place(table);
+
+    if (place < PAGING_N_KEPT && mm.paging.kept[place].addr == table.addr)
+        return true;
     if (table.addr < mm.paging.kept_low || table.addr > mm.paging.kept_high)
         return false;
     for (unsigned i = 0; i < PAGING_N_KEPT; i++) {
@@ -61,49 +63,92 @@ bool paging_is_kept(phys_t table)
     return false;
 }
 
-/* Makes a frame that is marked as a table an empty one of another level. */
-static void mark_table(phys_t table, unsigned level)
-{
-    role_set(table, (enum role)level, &mm.no_object);
-}
-
-/* Idle frames are marked as of level 1, which is what is wanted most. */
-static phys_t idle_pop(unsigned level)
-{
-    phys_t table = mm.paging.idle[--mm.paging.n_idle];
-
-    if (level != 1)
-        mark_table(table, level);
-    return table;
-}
-
-/* Marking also takes the used count back to 0. */
+/* Marked as of level 1 with no entry until it serves. */
 static void idle_push(phys_t table, bool is_clear)
 {
     if (!is_clear)
         memset(paging_entries(table), 0, FRAME_BYTES);
-    mark_table(table, 1);
+    paging_mark(table, 1, 0);
     mm.paging.idle[mm.paging.n_idle++] = table;
 }
 
-/* A table straight from the frame allocator, with whatever was in the frame. */
-static phys_t alloc_uncleared(unsigned level)
+/* The link lies in the frame's first word. */
+static void stack_push(phys_t *frames, phys_t frame)
 {
-    phys_t frame = role_frame_alloc(0);
+    *paging_entries(frame) = frames->addr;
+    *frames = frame;
+}
 
-    if (!phys_is_none(frame))
-        mark_table(frame, level);
+/* The first of a list, its first word cleared. */
+static phys_t stack_pop(phys_t *frames)
+{
+    phys_t frame = *frames;
+
+    if (phys_is_none(frame))
+        platform_report(MM_BROKEN, "mm: paging: more tables needed than were counted");
+    *frames = phys(*paging_entries(frame));
+    *paging_entries(frame) = 0;
     return frame;
 }
 
-/* Before tables are marked nothing is kept, and all frames are early ones. */
-phys_t paging_table_take(unsigned level, u64 linear, bool clear)
+/* Nobody has ever pointed to these frames, so they may go at once. */
+static void give_back(struct paging_frames *frames)
 {
-    if (!mm.paging.adopted)
-        return table_frame_alloc(level);
-    if (mm.paging.n_idle > PAGING_N_SPLIT && is_callers(linear))
-        return idle_pop(level);
-    return clear ? table_frame_alloc(level) : alloc_uncleared(level);
+    while (!phys_is_none(frames->clear))
+        table_frame_free(stack_pop(&frames->clear));
+    while (!phys_is_none(frames->whole))
+        table_frame_free(stack_pop(&frames->whole));
+}
+
+/* Up to n frames with anything in them.  Until tables are marked, all frames are early ones. */
+static u32 alloc_uncleared(phys_t *frames, u64 n)
+{
+    if (mm.paging.adopted)
+        return role_frames_alloc(frames, (u32)min_u64(n, PAGING_N_BATCH));
+    frames[0] = table_frame_alloc(1);
+    return !phys_is_none(frames[0]);
+}
+
+/* Those that are cleared first: they are few. */
+static bool take_from_allocator(struct paging_frames *frames, u64 n_clear, u64 n_whole)
+{
+    phys_t batch[PAGING_N_BATCH];
+
+    for (; n_clear > 0; n_clear--) {
+        phys_t table = table_frame_alloc(1);
+        if (phys_is_none(table))
+            return false;
+        stack_push(&frames->clear, table);
+    }
+    while (n_whole > 0) {
+        u32 n_got = alloc_uncleared(batch, n_whole);
+        if (n_got == 0)
+            return false;
+        n_whole -= n_got;
+        while (n_got > 0)
+            stack_push(&frames->whole, batch[--n_got]);
+    }
+    return true;
+}
+
+bool paging_frames_take(struct paging_frames *frames, const struct paging_need *need)
+{
+    u64 n_clear = need->n_clear > frames->n_idle ? need->n_clear - frames->n_idle : 0;
+
+    if (take_from_allocator(frames, n_clear, need->n_whole))
+        return true;
+    give_back(frames);
+    return false;
+}
+
+phys_t paging_frames_pop_allocated(struct paging_frames *frames)
+{
+    return stack_pop(&frames->clear);
+}
+
+phys_t paging_frames_pop_whole(struct paging_frames *frames)
+{
+    return stack_pop(&frames->whole);
 }
 
 void paging_table_give(phys_t table, bool is_clear)
@@ -117,11 +162,11 @@ void paging_table_give(phys_t table, bool is_clear)
         table_frame_free(mm.paging.substitute[--mm.paging.n_substitutes]);
 }
 
-void paging_fill_spares(void)
+void paging_add_spares(void)
 {
     if (!mm.paging.adopted)
         return;
-    while (mm.paging.n_idle + mm.paging.n_substitutes < PAGING_N_SPLIT) {
+    while (!paging_has_spares(PAGING_N_SPLIT)) {
         phys_t table = table_frame_alloc(1);
         if (phys_is_none(table))
             return;
@@ -129,21 +174,12 @@ void paging_fill_spares(void)
     }
 }
 
-bool paging_has_spares(const struct paging_need *need)
-{
-    return need->n[1] + need->n[2] <= mm.paging.n_idle + mm.paging.n_substitutes;
-}
-
 /* Kept frames last: a substitute that serves is one frame less to give back. */
-phys_t paging_take_spare(unsigned level)
+phys_t paging_take_spare(void)
 {
-    phys_t table;
-
     if (mm.paging.n_substitutes == 0)
-        return idle_pop(level);
-    table = mm.paging.substitute[--mm.paging.n_substitutes];
-    mark_table(table, level);
-    return table;
+        return mm.paging.idle[--mm.paging.n_idle];
+    return mm.paging.substitute[--mm.paging.n_substitutes];
 }
 
 bool paging_keep_frames(void)

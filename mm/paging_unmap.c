@@ -13,21 +13,23 @@
  *               new PT, split, then cleared      gathered, its entries    cleared one by one,
  *                                                not even looked at       gathered when empty
  *
- * Algorithm.
- *   1. check: visit the range.  Tables must be marked as such.  Count the tables that splitting will take;
+ * Algorithm.  First down to the lowest table that translates all of the range; those above it matter again
+ * at the end.
+ *   1. check: go over the range.  Tables must be marked as such.  Count the tables that splitting will take;
  *      they come from the spares, which are filled first.  If there are too few, nothing has happened:
  *      -EFAULT.
- *   2. remove: visit again.  Whole leaves are cleared in runs.  A table wholly inside is unlinked with all
- *      that is below it.  A leaf partly inside is split, and the visit goes down into the new table.  On the
- *      way up, a table whose used count is 0 is unlinked, too.
+ *   2. remove: go over it again.  Whole leaves are cleared in runs.  A table wholly inside is unlinked with
+ *      all that is below it.  A leaf partly inside is split, and what is inside is removed from the new
+ *      table.  On the way up, also above the table where it began, a table with no used entry left is
+ *      unlinked, too.
  *   3. flush what was removed, in one call: the platform chooses between INVLPG and dropping everything.
  *      Only now are the gathered tables freed, with what they point to.  No word of a gathered table is
  *      written before the flush, or a CPU could walk through what the word has become (Intel SDM volume 3A,
  *      "Invalidation of TLBs and Paging-Structure Caches": the caches may hold entries of all levels).
  * If more than PAGING_N_GATHERED tables come together, they are flushed and freed on the way.
  *
- * Cost.  Leaves in tables that lie wholly inside cost nothing (512 of them about 200 instructions, for the
- * table). Others about 6 each.
+ * Cost.  Leaves in tables that lie wholly inside cost nothing (512 of them about 450 instructions, for the
+ * table). Others about 4 each, and an INVLPG on every CPU if they are few.
  *
  * Invariants.
  *   I4  A frame is freed as a table only after a flush of the range that it translated.
@@ -36,17 +38,21 @@
  * Locking.  mm.paging.lock, held by the caller.
  *
  * Limits.  A split needs up to two tables of level 2 and two of level 1: there are so many spares, so an
- * unmap succeeds even when memory is exhausted, and the next one, if this one's tables or the caller's memory
- * came back meanwhile.
+ * unmap succeeds even when memory is exhausted, and the next one, if this one's tables or the caller's
+ * memory came back meanwhile.
  */
-#include <mm/paging_core.h>
+#include <mm/paging_descent.h>
 
 /* Subtrees whose root was unlinked in one batch: 64 of them take 1 KiB of stack. */
 #define PAGING_N_GATHERED 64
 
+/* Leaves that are looked at and cleared together. */
+#define CLEAR_BLOCK 16
+
 struct gathered_table {
     phys_t table;
     unsigned level;
+    bool is_clear; /* it became empty entry by entry */
 };
 
 struct unmap_job {
@@ -57,46 +63,45 @@ struct unmap_job {
     struct gathered_table gathered[PAGING_N_GATHERED];
 };
 
-/* Is the table that the entry at hand points to there for good? */
-static bool is_permanent(const struct paging_place *place)
+/*
+ * Counts the tables that splitting a leaf takes if only a part of it is in the range.  What a split leaves
+ * of a leaf is as large as can be, whatever was once wanted.
+ */
+static void add_split(struct unmap_job *job, u64 entry, unsigned level, u64 at, u64 end)
 {
-    return place->level == ENTRY_TOP_LEVEL && paging_slot_is_shared(place->at);
+    u64 part_end = paging_part_end(at, end, entry_shift(level));
+
+    if (entry_is_present(entry) && entry_is_leaf(entry, level) && part_end - at != entry_bytes(level))
+        paging_add_need(&job->need, level, at, part_end, ENTRY_TOP_LEVEL);
 }
 
 /*
- * Pass 1.  Page tables are not entered: there is nothing in them to check.  `largest` is no limit to need,
- * since what a split leaves of a leaf is as large as can be.
+ * Pass 1, below a table of level 2 or above: in page tables there is nothing to check, and only at the ends
+ * there can be something to split.  False: a frame is no table.
  */
-static enum paging_go check_entries(struct paging_place *place, void *context)
+static bool check_table(struct unmap_job *job, const u64 *entries, unsigned level, u64 at, u64 end)
 {
-    struct unmap_job *job = context;
-    u64 entry = *place->entry;
+    unsigned shift = entry_shift(level), first = entry_index(at, level), last = entry_index(end - 1, level);
+    u64 base = (at >> shift) - first, kind = level == ENTRY_TOP_LEVEL ? ENTRY_P : ENTRY_KIND;
 
-    if (paging_skip_leaves(place) > 0)
-        return PAGING_NEXT;
-    if (entry_is_leaf(entry, place->level)) {
-        paging_add_need(&job->need, place->level, place->at, place->next, ENTRY_TOP_LEVEL);
-    } else if (!paging_is_table(entry_table(entry), place->level - 1)) {
-        job->bad_table = entry_table(entry);
-        return PAGING_STOP;
-    } else if (place->level > 2) {
-        return PAGING_DOWN;
+    add_split(job, entries[first], level, at, end);
+    if (last != first)
+        add_split(job, entries[last], level, (base + last) << shift, end);
+    for (unsigned i = first; i <= last; i++) {
+        u64 entry = entries[i];
+
+        if ((entry & kind) != ENTRY_P)
+            continue;
+        if (!paging_is_table(entry_table(entry), level - 1)) {
+            job->bad_table = entry_table(entry);
+            return false;
+        }
+        if (level > 2 &&
+            !check_table(job, paging_entries(entry_table(entry)), level - 1, max_u64(at, (base + i) << shift),
+                         min_u64(end, (base + i + 1) << shift)))
+            return false;
     }
-    place->at = place->level == 1 ? place->end : place->next;
-    return PAGING_NEXT;
-}
-
-/* Replaces the large leaf at hand by a table that maps the same. */
-static void split_leaf(struct paging_place *place)
-{
-    phys_t table = paging_take_spare(place->level - 1);
-    u64 *entries = paging_entries(table), leaf = *place->entry;
-
-    for (unsigned i = 0; i < ENTRIES_PER_TABLE; i++)
-        entries[i] = entry_part(leaf, place->level, i);
-    table_frame_use(table, ENTRIES_PER_TABLE);
-    *place->entry = entry_to_table(table, !paging_slot_is_shared(place->at));
-    mm.paging.n_splits++;
+    return true;
 }
 
 /* Remembers that [start, end) must be flushed. */
@@ -106,161 +111,233 @@ static void note_removed(struct unmap_job *job, u64 start, u64 end)
     job->high = max_u64(job->high, end);
 }
 
-/* Frees the table below the entry at hand; the visit has freed what is below that one. */
-static void free_left_table(struct paging_place *place, void *context)
+/*
+ * Frees a table that is not linked any more with all that is below it; the count of used entries ends the
+ * search.
+ */
+static void free_subtree(phys_t table, unsigned level)
 {
-    (void)context;
-    paging_table_give(entry_table(*place->entry), false);
+    const u64 *entries = paging_entries(table);
+    unsigned n_left = level > 1 ? table_frame_used(table) : 0;
+
+    for (unsigned i = 0; n_left > 0 && i < ENTRIES_PER_TABLE; i++) {
+        if (!entry_is_present(entries[i]))
+            continue;
+        n_left--;
+        if (!entry_is_leaf(entries[i], level))
+            free_subtree(entry_table(entries[i]), level - 1);
+    }
+    paging_table_give(table, false);
 }
 
-/* Looks for tables only, and frees page tables from above. */
-static enum paging_go free_entries(struct paging_place *place, void *context)
-{
-    if (paging_skip_leaves(place) > 0)
-        return PAGING_NEXT;
-    if (place->level > 2)
-        return PAGING_DOWN;
-    free_left_table(place, context);
-    place->at = place->next;
-    return PAGING_NEXT;
-}
-
-/* Frees an unlinked table with all that is below it. */
-static void free_subtree(const struct gathered_table *root)
-{
-    static const struct paging_visitor visitor = {.entries = free_entries, .leave = free_left_table};
-    bool is_clear = table_frame_used(root->table) == 0;
-    struct paging_place place = {.table = root->table,
-                                 .level = root->level,
-                                 .at = 0,
-                                 .end = entry_bytes(root->level) * ENTRIES_PER_TABLE};
-
-    if (root->level > 1 && !is_clear)
-        paging_visit(place, &visitor, NULL);
-    paging_table_give(root->table, is_clear);
-}
-
-/* Makes what was removed unreachable for every CPU, then frees the tables that led there. */
-static void finish_batch(struct unmap_job *job)
+/* Makes what was removed unreachable for every CPU. */
+static void flush_removed(const struct unmap_job *job)
 {
     if (job->low < job->high)
         platform_flush(entry_virt(job->low), job->high - job->low);
-    for (unsigned i = 0; i < job->n_gathered; i++)
-        free_subtree(&job->gathered[i]);
+}
+
+/* Frees the tables that led there. */
+static NOINLINE void free_gathered(const struct unmap_job *job)
+{
+    for (unsigned i = 0; i < job->n_gathered; i++) {
+        const struct gathered_table *root = &job->gathered[i];
+
+        if (root->is_clear)
+            paging_table_give(root->table, true);
+        else
+            free_subtree(root->table, root->level);
+    }
+}
+
+/* So far nothing was removed. */
+static void begin_batch(struct unmap_job *job)
+{
     job->n_gathered = 0;
     job->low = ENTRY_LINEAR_END;
     job->high = 0;
 }
 
-/* Unlinks the table that the entry at hand points to. */
-static void unlink_table(struct paging_place *place, struct unmap_job *job)
+/*
+ * Unlinks the table of `level` that this entry points to.  [at, end): the part of the range below it, which
+ * is flushed with this table's batch even if all that was in it is gone already: until now a CPU could cache
+ * the entry again.
+ */
+static void unlink_table(struct unmap_job *job, u64 *entry, unsigned level, bool is_clear, u64 at, u64 end)
 {
-    struct gathered_table *root;
+    if (job->n_gathered == PAGING_N_GATHERED) {
+        flush_removed(job);
+        free_gathered(job);
+        begin_batch(job);
+    }
+    job->gathered[job->n_gathered++] = (struct gathered_table){entry_table(*entry), level, is_clear};
+    *entry = 0;
+    note_removed(job, at, end);
+}
 
-    if (job->n_gathered == PAGING_N_GATHERED)
-        finish_batch(job);
-    root = &job->gathered[job->n_gathered++];
-    root->table = entry_table(*place->entry);
-    root->level = place->level - 1;
-    *place->entry = 0;
-    paging_count(place, -1);
-    note_removed(job, place->at, place->next);
+/* Replaces a large leaf of `level` by a table that maps the same. */
+static void split_leaf(u64 *entry, unsigned level, bool user)
+{
+    phys_t table = paging_take_spare();
+    u64 *parts = paging_entries(table), leaf = *entry;
+
+    for (unsigned i = 0; i < ENTRIES_PER_TABLE; i++)
+        parts[i] = entry_part(leaf, level, i);
+    paging_mark(table, level - 1, ENTRIES_PER_TABLE);
+    paging_link(entry, entry_to_table(table, user));
+    mm.paging.n_splits++;
 }
 
 /*
- * Clears whole leaves from here on, skips absent entries, and stops at anything else or the end.  False:
- * there was neither.
+ * Clears CLEAR_BLOCK entries if all of them are leaves of this level: one instruction each to look, one to
+ * clear.
  */
-static bool clear_leaves(struct paging_place *place, struct unmap_job *job)
+static inline bool clear_block(u64 *entry, unsigned level)
 {
-    unsigned shift = entry_shift(place->level);
-    u64 from = place->at, n_whole = paging_is_whole(place) ? (place->end - from) >> shift : 0, n = 0;
-    u64 pointer = entry_pointer_kind(place->level), *entries = place->entry;
-    int n_cleared = 0;
+    u64 wanted = level == 1 ? ENTRY_P : ENTRY_P | ENTRY_PS, common = wanted;
 
-    for (; n < n_whole && (entries[n] & ENTRY_KIND) != pointer; n++) {
-        n_cleared += entry_is_present(entries[n]);
-        entries[n] = 0;
-    }
-    if (n == 0)
-        return paging_skip_absent(place) > 0;
-    place->at = from + (n << shift);
-    if (n_cleared > 0) {
-        paging_count(place, -n_cleared);
-        note_removed(job, from, place->at);
-    }
+#pragma GCC unroll 16
+    for (unsigned i = 0; i < CLEAR_BLOCK; i++)
+        common &= entry[i];
+    if (common != wanted)
+        return false;
+#pragma GCC unroll 16
+    for (unsigned i = 0; i < CLEAR_BLOCK; i++)
+        entry[i] = 0;
     return true;
 }
 
-/* Pass 2.  In this order: whole leaves, leaves to split, tables wholly inside, tables to enter. */
-static enum paging_go remove_entries(struct paging_place *place, void *context)
+/*
+ * Clears whole leaves from this entry on, n_whole at the most, skips absent entries, and stops at anything
+ * else. Returns how many entries that were, and counts in *n_cleared those that were present.
+ */
+static inline u64 clear_leaves(u64 *entry, u64 n_whole, unsigned level, unsigned *n_cleared)
 {
-    struct unmap_job *job = context;
+    u64 pointer = entry_pointer_kind(level), n = 0;
 
-    if (clear_leaves(place, job))
-        return PAGING_NEXT;
-    if (entry_is_leaf(*place->entry, place->level)) {
-        u64 size = entry_bytes(place->level), start = align_down(place->at, size);
-        split_leaf(place);
-        note_removed(job, start, start + size);
-        return PAGING_DOWN;
+    while (n_whole - n >= CLEAR_BLOCK && clear_block(entry + n, level))
+        n += CLEAR_BLOCK;
+    *n_cleared = (unsigned)n;
+    for (; n < n_whole && (entry[n] & ENTRY_KIND) != pointer; n++) {
+        *n_cleared += entry_is_present(entry[n]);
+        entry[n] = 0;
     }
-    if (!paging_is_whole(place) || is_permanent(place))
-        return PAGING_DOWN;
-    unlink_table(place, job);
-    place->at = place->next;
-    return PAGING_NEXT;
+    return n;
 }
 
-/* On the way up: a table that has become empty goes. */
-static void remove_left_table(struct paging_place *place, void *context)
+/* Pass 2 in a page table.  How many entries became absent. */
+static unsigned remove_leaves(struct unmap_job *job, u64 *entry, u64 at, u64 end)
 {
-    if (table_frame_used(entry_table(*place->entry)) == 0 && !is_permanent(place))
-        unlink_table(place, context);
+    unsigned n_removed;
+
+    clear_leaves(entry, (end - at) >> FRAME_SHIFT, 1, &n_removed);
+    if (n_removed > 0)
+        note_removed(job, at, end);
+    return n_removed;
 }
 
-/* True when the range's tables are sound and there is enough to split with.  Nothing is changed but the
- * spares. */
-static bool check_range(struct paging_place place, struct unmap_job *job)
-{
-    static const struct paging_visitor check = {.entries = check_entries};
+static unsigned remove_table(struct unmap_job *job, u64 *entries, unsigned level, u64 at, u64 end);
 
-    if (place.level > 1)
-        paging_visit(place, &check, job);
-    if (!phys_is_none(job->bad_table))
-        return false;
-    if (!paging_has_spares(&job->need))
-        paging_fill_spares();
-    if (paging_has_spares(&job->need))
-        return true;
-    mm.paging.n_refused_splits++;
-    platform_report(MM_NOTE, "mm: no frame to split a large leaf with: 0x%lx..0x%lx stays mapped",
-                    entry_virt(place.at).addr, entry_virt(place.end - 1).addr);
-    return false;
+/* Pass 2 in any table. */
+static unsigned remove_part(struct unmap_job *job, u64 *entries, unsigned level, u64 at, u64 end)
+{
+    if (level == 1)
+        return remove_leaves(job, &entries[entry_index(at, 1)], at, end);
+    return remove_table(job, entries, level, at, end);
+}
+
+/* Deals with an entry that is present and no whole leaf.  How many entries became absent: 1 or 0. */
+static unsigned remove_entry(struct unmap_job *job, u64 *entry, unsigned level, u64 at, u64 next)
+{
+    bool permanent = level == ENTRY_TOP_LEVEL && paging_slot_is_shared(at);
+    u64 bytes = entry_bytes(level), leaf_start = align_down(at, bytes);
+
+    if (entry_is_leaf(*entry, level)) {
+        split_leaf(entry, level, !paging_slot_is_shared(at));
+        note_removed(job, leaf_start, leaf_start + bytes);
+    }
+    if (next - at == bytes && !permanent) {
+        unlink_table(job, entry, level - 1, false, at, next);
+        return 1;
+    }
+    phys_t below = entry_table(*entry);
+    unsigned n_removed = remove_part(job, paging_entries(below), level - 1, at, next);
+    if (!paging_uncount(paging_word(below), n_removed) || permanent)
+        return 0;
+    unlink_table(job, entry, level - 1, true, at, next);
+    return 1;
+}
+
+/* Pass 2 in a table of level 2 or above.  How many entries became absent. */
+static unsigned remove_table(struct unmap_job *job, u64 *entries, unsigned level, u64 at, u64 end)
+{
+    unsigned shift = entry_shift(level), n_removed = 0, n_cleared;
+
+    for (u64 next; at < end; at = next) {
+        u64 *entry = &entries[entry_index(at, level)];
+        bool may_be_leaf = is_aligned(at, 1UL << shift) && level < ENTRY_TOP_LEVEL;
+        u64 n = clear_leaves(entry, may_be_leaf ? (end - at) >> shift : 0, level, &n_cleared);
+
+        next = n > 0 ? at + (n << shift) : paging_part_end(at, end, shift);
+        if (n_cleared > 0)
+            note_removed(job, at, next);
+        else if (n == 0 && entry_is_present(*entry))
+            n_cleared = remove_entry(job, entry, level, at, next);
+        n_removed += n_cleared;
+    }
+    return n_removed;
 }
 
 /*
- * Begins at the lowest table that outlasts the call, so that whatever becomes empty is found on the way
- * up.
+ * Pass 2.  Tables that become empty on the way down to the one in which it begins are unlinked, too: returns
+ * the level of the lowest table that is still linked.
  */
+static unsigned remove_range(struct unmap_job *job, const struct paging_descent *way, u64 start, u64 end)
+{
+    unsigned level = way->level;
+    unsigned n_removed = remove_part(job, paging_entries_on(way, level), level, start, end);
+
+    for (; level < way->top; n_removed = 1) {
+        if (!paging_uncount(way->counter[level], n_removed))
+            return level;
+        *way->entry[++level] = 0;
+    }
+    paging_count(way->counter[level], -(int)n_removed);
+    return level;
+}
+
+/* With too few spares, and no memory to make them more. */
+static int refuse_split(u64 start, u64 end)
+{
+    mm.paging.n_refused_splits++;
+    platform_report(MM_NOTE, "mm: no frame to split a large leaf with: 0x%lx..0x%lx stays mapped",
+                    entry_virt(start).addr, entry_virt(end - 1).addr);
+    return -EFAULT;
+}
+
 int paging_unmap(phys_t top, u64 start, u64 end, phys_t *bad_table)
 {
-    static const struct paging_visitor remove = {.entries = remove_entries, .leave = remove_left_table};
-    struct paging_place place = paging_narrow(top, start, end, true);
+    struct paging_descent way;
     struct unmap_job job;
 
-    *bad_table = PHYS_NONE;
-    job.need = (struct paging_need){{0}};
-    job.bad_table = PHYS_NONE;
-    job.n_gathered = 0;
-    job.low = ENTRY_LINEAR_END;
-    job.high = 0;
-    if (!check_range(place, &job)) {
+    job.need = (struct paging_need){0, 0};
+    begin_batch(&job);
+    paging_descend(top, start, end, &way);
+    if (way.level > 1 && !check_table(&job, paging_entries_on(&way, way.level), way.level, start, end)) {
         *bad_table = job.bad_table;
         return -EFAULT;
     }
-    paging_visit(place, &remove, &job);
-    finish_batch(&job);
+    if (job.need.n_clear != 0) {
+        paging_fill_spares();
+        if (!paging_has_spares(job.need.n_clear))
+            return refuse_split(start, end);
+    }
+    unsigned linked = remove_range(&job, &way, start, end);
+    flush_removed(&job);
+    if (job.n_gathered != 0)
+        free_gathered(&job);
+    for (unsigned level = way.level; level < linked; level++)
+        paging_empty_table_give(pointer_phys(paging_entries_on(&way, level)), way.counter[level]);
     paging_fill_spares();
     return 0;
 }

@@ -44,8 +44,8 @@ enum mm_severity {
 /* One line for the log.  Any context, locks held or not; printf's formats. */
 void platform_report(enum mm_severity severity, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Drops cached translations of [start, start + bytes) and of the tables above it on every CPU.  Returns when no
- * CPU can use one.  Interrupts on, or one CPU running. */
+/* Drops cached translations of [start, start + bytes), whole frames, and of the tables above it on every CPU.  Returns
+ * when no CPU can use one.  Interrupts on, or one CPU running. */
 void platform_flush(virt_t start, u64 bytes);
 
 /* Makes `top` the current top-level table of this CPU. */

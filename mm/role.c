@@ -44,14 +44,11 @@
 #include <mm/paging.h>
 #include <mm/role.h>
 
-#define ADDRESS_SHIFT 16
 #define LIVE_MASK 0xff00UL
-#define USED_SHIFT 6
-#define USED_MASK (0x3ffUL << USED_SHIFT)
 
 static ul word_make(enum role role, const void *points_to)
 {
-    return (ul)points_to << ADDRESS_SHIFT | (ul)role;
+    return (ul)points_to << ROLE_ADDRESS_SHIFT | (ul)role;
 }
 
 static ul word_none(void)
@@ -342,13 +339,13 @@ unsigned table_frame_level(phys_t frame)
 
 unsigned table_frame_used(phys_t table)
 {
-    return mm.frames_ready && has_role_word(table) ? (unsigned)((*role_word(table) & USED_MASK) >> USED_SHIFT) : 0;
+    return mm.frames_ready && has_role_word(table) ? word_used(*role_word(table)) : 0;
 }
 
 void table_frame_use(phys_t table, int change)
 {
     if (mm.frames_ready && has_role_word(table))
-        *role_word(table) += (ul)(s64)change << USED_SHIFT;
+        *role_word(table) += (ul)(s64)change << ROLE_USED_SHIFT;
 }
 
 bool frame_is_live(phys_t frame)

@@ -32,9 +32,12 @@ static inline u8 word_live(ul word)
     return (u8)(word >> 8);
 }
 
+#define ROLE_USED_SHIFT 6     /* 0 .. 512: ten bits */
+#define ROLE_ADDRESS_SHIFT 16
+
 static inline unsigned word_used(ul word)
 {
-    return (unsigned)(word >> 6 & 0x3ff);
+    return (unsigned)(word >> ROLE_USED_SHIFT & 0x3ff);
 }
 
 /* Fills in what pages without a role table show.  Before the page array. */

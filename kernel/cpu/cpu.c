@@ -16,6 +16,7 @@
 #include <kernel/cpu/registers.h>
 #include <kernel/cpu/trap.h>
 #include <lib/bits.h>
+#include <mm/types.h>
 
 #define SINGLE_STACK_BYTES 8192
 
@@ -87,6 +88,22 @@ void cpu_flush_tlb(void)
         cr3_write(cr3_read());
     }
     interrupts_restore(flags);
+}
+
+static inline void flush_page(u64 at)
+{
+    __asm__ volatile("invlpg %0" : : "m"(*(const u8 *)at) : "memory");
+}
+
+void cpu_flush_pages(u64 start, u64 n_pages)
+{
+    for (; n_pages % 8 != 0; n_pages--, start += FRAME_BYTES)
+        flush_page(start);
+    for (; n_pages != 0; n_pages -= 8, start += 8 * FRAME_BYTES) {
+#pragma GCC unroll 8
+        for (u64 i = 0; i < 8; i++)
+            flush_page(start + i * FRAME_BYTES);
+    }
 }
 
 static void set_boot_stack(enum ist index, u8 *stack, u64 bytes)

@@ -94,4 +94,9 @@ struct stack_bounds cpu_stack_of(u64 sp);
  */
 void cpu_flush_tlb(void);
 
+/*
+ * Drops the translations of n pages of 4 KiB from an address on, and all that is cached of tables (INVLPG).
+ */
+void cpu_flush_pages(u64 start, u64 n_pages);
+
 #endif

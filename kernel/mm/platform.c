@@ -70,15 +70,14 @@ void platform_lock_spin(struct mm_lock *lock)
 
 void platform_flush(virt_t start, u64 bytes)
 {
-    u64 n_pages = (bytes + FRAME_BYTES - 1) / FRAME_BYTES;
+    u64 n_pages = bytes / FRAME_BYTES;
 
     if (n_pages > INVLPG_MAX_PAGES) {
         cpu_flush_tlb();
         smp_flush_others(0, 0);
         return;
     }
-    for (u64 i = 0; i < n_pages; i++)
-        __asm__ volatile("invlpg (%0)" : : "r"(start.addr + i * FRAME_BYTES) : "memory");
+    cpu_flush_pages(start.addr, n_pages);
     smp_flush_others(start.addr, n_pages);
 }
 

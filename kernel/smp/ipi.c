@@ -75,12 +75,10 @@ void cpus_forget_others(void)
 
 static void flush_here(u64 start, u64 n_pages)
 {
-    if (n_pages == 0) {
+    if (n_pages == 0)
         cpu_flush_tlb();
-        return;
-    }
-    for (u64 i = 0; i < n_pages; i++)
-        __asm__ volatile("invlpg (%0)" : : "r"(start + i * FRAME_BYTES) : "memory");
+    else
+        cpu_flush_pages(start, n_pages);
 }
 
 static void answer(u32 *box, enum mail kind)
@@ -218,19 +216,22 @@ static void send_and_wait(enum mail kind, enum place place)
     }
 }
 
-void smp_flush_others(u64 start, u64 n_pages)
+static NOINLINE void flush_others(u64 start, u64 n_pages)
 {
-    u64 flags;
+    u64 flags = interrupts_save();
 
-    if (nobody_else())
-        return;
-    flags = interrupts_save();
     take(&flush.lock, AT_LOCK);
     flush.start = start;
     flush.n_pages = n_pages;
     send_and_wait(MAIL_FLUSH, AT_LOCK);
     release(&flush.lock);
     interrupts_restore(flags);
+}
+
+void smp_flush_others(u64 start, u64 n_pages)
+{
+    if (!nobody_else())
+        flush_others(start, n_pages);
 }
 
 bool smp_synchronize(void (*fn)(void))
