@@ -22,7 +22,7 @@
  *   5. physical addresses from 2^MAXPHYADDR on
  *   6. RAM with another cache mode than write-back: two names with different modes for one line corrupt it
  *      (Intel SDM volume 3A, "Programming the PAT")
- *   7. a top level that is no live frame, or whose copy of a shared slot is not the kernel's
+ *   7. a top level that is no frame which a caller holds, or whose copy of a shared slot is not the kernel's
  *   8. below it, a frame that is not marked as a table; something else mapped in the range
  *   9. no memory for tables
  *

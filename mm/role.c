@@ -355,7 +355,16 @@ bool frame_is_live(phys_t frame)
     if (!is_aligned(frame.addr, FRAME_BYTES) || !mm_is_direct(frame))
         return false;
     mm_describe_phys(frame, &what);
-    return what.kind != MM_FREE_FRAME && what.kind != MM_CACHED_FRAME && what.kind != MM_FREE_OBJECT;
+    switch (what.kind) {
+    case MM_LIVE_OBJECT:
+        return what.class_bytes >= FRAME_BYTES;
+    case MM_PAGE:
+    case MM_HELD_FRAME:
+    case MM_TABLE:
+        return true;
+    default: /* above all 0 and what else firmware and kernel have in low memory: a table never made */
+        return false;
+    }
 }
 
 void role_note_top_level(phys_t top)

@@ -93,7 +93,10 @@ unsigned table_frame_level(phys_t frame);
 unsigned table_frame_used(phys_t table);
 void table_frame_use(phys_t table, int change);
 
-/* True for a 4 KiB-aligned frame of RAM in the direct map that somebody holds: what may serve as a top level. */
+/*
+ * True for a 4 KiB-aligned frame of RAM in the direct map that a caller holds whole (of kmalloc, alloc_pages or
+ * frame_alloc), or that is a table: what may serve as a top level.  What the loader, firmware and mm itself hold may not.
+ */
 bool frame_is_live(phys_t frame);
 
 /* Notes that `top`, an object of kmalloc, serves as a top-level table, so that kfree looks whether it is loaded. */

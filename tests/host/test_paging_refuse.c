@@ -175,6 +175,9 @@ static void a_table_that_is_none_is_refused(void **state)
     assert_refused(~0UL, USER, DEVICE_AT, KIB(4), 0, false);
     assert_refused(MIB(127), USER, DEVICE_AT, KIB(4), 0, false);  /* UNMAPPED */
     assert_refused(space + 8, USER, DEVICE_AT, KIB(4), 0, false); /* not aligned */
+    assert_refused(0, USER, DEVICE_AT, KIB(4), 0, false); /* reserved: a table that somebody forgot to make */
+    assert_refused(MACHINE_DATA_PHYS, USER, DEVICE_AT, KIB(4), 0, false);
+    assert_refused(half, USER, DEVICE_AT, KIB(4), 0, false); /* small objects share the frame */
     for (unsigned i = 1; i < path.n_steps; i++)
         assert_refused(path.step[i].table.addr, USER, DEVICE_AT, KIB(4), 0,
                        false); /* a table, but no top level */
