@@ -18,7 +18,8 @@
  *
  * Cost.  A step is linear in the map's entries plus reserved ranges; there are a few dozen steps in all.
  *
- * Limits.  RAM from 32 TiB on does not exist here: the direct map could not hold it.
+ * Limits.  RAM from 32 TiB on does not exist here, since the direct map could not hold it, nor what lies beyond the CPU's
+ * physical width: the map's limit (start.c) ends before.
  */
 #include <lib/bits.h>
 #include <lib/string.h>
@@ -26,10 +27,7 @@
 
 bool ram_next(u64 from, struct memory_range *out)
 {
-    if (!memory_map_next_usable(&mm.map, from, out) || out->start >= MM_RAM_LIMIT)
-        return false;
-    out->end = min_u64(out->end, MM_RAM_LIMIT);
-    return true;
+    return memory_map_next_usable(&mm.map, from, out);
 }
 
 /* Cuts `run` at the first of [start, end) that it meets: moves its start behind it, or its end before it.

@@ -12,7 +12,7 @@ struct early_state {
     u64 limit; /* addresses below it are reachable */
 };
 
-/* The next maximal run of RAM frames at or after `from`: [out->start, out->end), below 32 TiB and within mem=.
+/* The next maximal run of RAM frames at or after `from`: [out->start, out->end), below 32 TiB, within the CPU's reach and mem=.
  * Cost: linear in the entries of the firmware's map. */
 bool ram_next(u64 from, struct memory_range *out);
 

@@ -32,12 +32,25 @@
 
 struct mm mm;
 
+/*
+ * Usable memory ends where mem= says, where the direct map's window ends, and where this CPU's physical addresses do: what
+ * firmware reports beyond could not be mapped.
+ */
+static void start_map(const struct mm_boot *boot)
+{
+    u64 reach = min_u64(MM_RAM_LIMIT, 1UL << boot->features.phys_bits);
+
+    mm.map = boot->map;
+    memory_map_limit(&mm.map, boot->mem_bytes);
+    if (mm.map.usable_limit == 0 || mm.map.usable_limit > reach)
+        mm.map.usable_limit = reach;
+}
+
 /* Copies what was handed in; the borders, and all that depends on the size of RAM. */
 static const char *start_configuration(const struct mm_boot *boot)
 {
     memset(&mm, 0, sizeof mm);
-    mm.map = boot->map;
-    memory_map_limit(&mm.map, boot->mem_bytes);
+    start_map(boot);
     mm.features = boot->features;
     mm.n_reserved = boot->n_reserved;
     memcpy(mm.reserved, boot->reserved, boot->n_reserved * sizeof mm.reserved[0]);

@@ -25,7 +25,7 @@ struct fail_state {
 
 struct mm {
     /* configuration, set by mm_start */
-    struct memory_map map;    /* the firmware's, limited by mem=; mm's own copy once there is memory for it */
+    struct memory_map map;    /* the firmware's, limited (start.c); mm's own copy once there is memory for it */
     struct mm_features features;
     u64 ram_end;              /* one past the last byte of RAM in use */
     u64 ram_bytes;            /* in whole frames; what the zones manage together */

@@ -74,7 +74,7 @@ void zone_start_all(u64 dma_bytes, u64 direct_map_bytes)
     u64 ram_bytes = ram_bytes_total();
     u64 direct_bytes = direct_map_bytes != 0 ? direct_map_bytes : ram_bytes - ram_bytes / 4;
 
-    mm.ram_end = min_u64(memory_map_usable_end(&mm.map), MM_RAM_LIMIT);
+    mm.ram_end = memory_map_usable_end(&mm.map);
     mm.n_pages = (u32)(align_up(mm.ram_end, PAGE_BYTES) / PAGE_BYTES);
     mm.dma_end = choose_dma_end(dma_bytes, ram_bytes);
     mm.direct_end = max_u64(align_down(ram_address_of_byte(direct_bytes) + PAGE_BYTES / 2, PAGE_BYTES), mm.dma_end);

@@ -85,8 +85,10 @@ static void describe_machine(const struct boot_info *info, const struct options 
     add_segment("data", image_data_start, image_data_end, PAGE_R_W | PAGE_XD);
 }
 
-static void warn_about_map(const struct memory_map *map)
+static void warn_about_map(const struct memory_map *map, u64 mem_bytes)
 {
+    struct memory_map whole = *map;
+
     for (u64 i = 0; i < map->n_entries; i++) {
         enum memory_map_defect defect = memory_map_defect(map, i);
         struct memory_map_entry entry = memory_map_entry(map, i);
@@ -95,8 +97,9 @@ static void warn_about_map(const struct memory_map *map)
             klog("warning: memory map: entry %lu (0x%lx + 0x%lx, type %u): %s", i, entry.base, entry.length,
                  entry.type, memory_map_defect_text(defect));
     }
-    if (memory_map_usable_end(map) > MM_RAM_LIMIT)
-        klog("warning: memory map: RAM from 32 TiB on is ignored");
+    memory_map_limit(&whole, mem_bytes);
+    if (memory_map_usable_end(&whole) > map->usable_limit)
+        klog("warning: memory map: RAM from %lu GiB on is ignored: out of reach", map->usable_limit >> 30);
 }
 
 static void log_zones(u64 instructions)
@@ -131,6 +134,6 @@ void memory_start(const struct boot_info *info, const struct options *options)
     end = tsc_read();
     mm_give_back(MEMORY_START_UP_CODE);
     mm_give_back(MEMORY_LOADER_INFORMATION);
-    warn_about_map(mm_firmware_map());
+    warn_about_map(mm_firmware_map(), options->mem_bytes);
     log_zones(end - begin);
 }

@@ -16,7 +16,7 @@
 #include <mm/memory_map.h>
 #include <mm/mm.h>
 
-#define UNUSED_RAM "unused RAM (mem= or beyond 32 TiB)"
+#define UNUSED_RAM "unused RAM (mem=, or out of reach)"
 
 /* A range of the final stage. */
 struct use {
@@ -61,7 +61,8 @@ static const char *zone_at(u64 p, u64 *border)
     return found;
 }
 
-/* The label of p in a range of usable memory: zones have whole frames only, and mem= may end them early. */
+/* The label of p in a range of usable memory: zones have whole frames only, and the map's limit may end
+ * them early. */
 static const char *usable_at(const struct memory_map *map, u64 p, const struct memory_range *range, u64 *border)
 {
     u64 frame = p & PAGE_4K_MASK, last = range->end & PAGE_4K_MASK;
@@ -70,8 +71,6 @@ static const char *usable_at(const struct memory_map *map, u64 p, const struct m
         return "less than a frame";
     }
     *border = least(*border, last);
-    if (map->usable_limit == 0)
-        return zone_at(p, border);
     if (p >= map->usable_limit)
         return UNUSED_RAM;
     *border = least(*border, map->usable_limit);

@@ -44,13 +44,13 @@ const char *map_machine_start(const struct memory_map *map, const struct machine
     return mm_start(boot);
 }
 
-/* RAM of a map below an address, and below what mm can use. */
+/* RAM of a map below an address, and below what mm can use on this CPU. */
 static u64 ram_below(const struct memory_map *map, u64 end)
 {
     struct memory_range run;
     u64 bytes = 0;
 
-    end = min_u64(end, MM_RAM_LIMIT);
+    end = min_u64(end, min_u64(MM_RAM_LIMIT, 1UL << machine_boot()->features.phys_bits));
     for (u64 from = 0; memory_map_next_usable(map, from, &run) && run.start < end; from = run.end)
         bytes += min_u64(run.end, end) - run.start;
     return bytes;

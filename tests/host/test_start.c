@@ -188,6 +188,29 @@ static void ram_above_32_tib_does_not_count(void **state)
     assert_int_equal(mm_ram_end(), TIB(32));
 }
 
+static void ram_behind_what_does_not_count_is_as_if_it_were_not_there(void **state)
+{
+    static const struct machine_ram ram[] = {{0, MIB(64)}, {TIB(33), GIB(1)}};
+
+    (void)state;
+    assert_null(machine_start(ram, 2, NULL));
+    assert_started();
+    assert_usable();
+    assert_int_equal(mm_ram_end(), MIB(64));
+}
+
+static void ram_beyond_the_address_width_does_not_count(void **state)
+{
+    static const struct machine_ram ram[] = {{0, MIB(64)}, {GIB(64) - MIB(8), MIB(16)}, {GIB(65), GIB(1)}};
+    static const struct machine_options options = {.old_cpu = true}; /* 36 bits: 64 GiB */
+
+    (void)state;
+    assert_null(machine_start(ram, 3, &options));
+    assert_started();
+    assert_usable();
+    assert_int_equal(mm_ram_end(), GIB(64));
+}
+
 static void a_machine_without_ram_says_so(void **state)
 {
     static const struct machine_ram high = {TIB(33), GIB(1)}, tiny = {0, KIB(4)}, partial = {100, KIB(4)};
@@ -249,6 +272,8 @@ int main(void)
         TEST(holes_of_all_kinds_are_left_alone),
         TEST(ram_behind_great_holes_is_used),
         TEST(ram_above_32_tib_does_not_count),
+        TEST(ram_behind_what_does_not_count_is_as_if_it_were_not_there),
+        TEST(ram_beyond_the_address_width_does_not_count),
         TEST(a_machine_without_ram_says_so),
         TEST(ram_above_the_early_tables_is_not_touched_early),
         TEST(mm_can_be_started_again_and_again),
