@@ -69,3 +69,24 @@ build_all()
     build_preset kernel
     build_preset host tessera-map
 }
+
+# fuzz_targets: the names of the fuzz targets, one a line.
+fuzz_targets() { find tests/fuzz -name 'fuzz_*.c' -printf '%f\n' | sed -E 's/^fuzz_(.*)\.c$/\1/' | sort; }
+
+# fuzz_run TARGET SECONDS NEW ARTIFACTS [OPTION...]: runs a target of the fuzz preset with libFuzzer, from the inputs that
+# are kept and those in the folder NEW, where it leaves what it finds.  An input that breaks something is left as
+# ARTIFACTS-crash-*, and makes it fail.
+fuzz_run()
+{
+    local target=$1 seconds=$2 new=$3 artifacts=$4 max_len=2048
+    shift 4
+    case $target in
+        mm) max_len=400 ;;      # some hundred calls
+        multiboot2) max_len=4096 ;;
+    esac
+    mkdir -p "$new"
+    # cmocka's assertions abort, so that the fuzzer sees them; a small quarantine keeps the process small.
+    CMOCKA_TEST_ABORT=1 ASAN_OPTIONS=quarantine_size_mb=16:malloc_context_size=6 \
+        "build/fuzz/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -max_len=$max_len -timeout=20 \
+        -rss_limit_mb=3000 -print_final_stats=1 -artifact_prefix="$artifacts-" "$@" "$new" "tests/fuzz/corpus/$target"
+}
