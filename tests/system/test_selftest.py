@@ -17,6 +17,10 @@ END_MARKER = re.compile(r"^# selftest: (\d+) passed, (\d+) failed$")
 RUN_SECONDS = 120
 N_TESTS_LEAST = 60
 
+# What the suite `paging` says it tried; a CPU without SMEP, SMAP and leaves of 1 GiB leaves the fewest.
+CASES = re.compile(r"^ *# (\d+) cases, (\d+) of them allowed; ")
+N_CASES_LEAST = 1500
+
 QUICK = {
     "pvh_q35_512M": {"boot": "pvh"},
     "pvh_pc_64M_core2duo": {"boot": "pvh", "machine": "pc", "mem": "64M", "cpu": "core2duo"},
@@ -56,10 +60,19 @@ def judge(lines, counts):
     check(len(report.names) > N_TESTS_LEAST, f"only {len(report.names)} tests")
     check_equal(len(set(report.names)), len(report.names), "the number of different names of tests")
     counts.compare(report.names)
+    judge_cases(lines)
     ends = [match for line in lines if (match := END_MARKER.match(line))]
     check_equal(len(ends), 1, "end markers")
     check_equal(int(ends[0][2]), 0, "failed tests, says the end marker")
     check_equal(int(ends[0][1]), len(report.names) - len(report.skipped), "passed tests, says the end marker")
+
+
+def judge_cases(lines):
+    """Fails unless rights were tried in many cases, some of them allowed and some not."""
+    cases = [(int(match[1]), int(match[2])) for line in lines if (match := CASES.match(line))]
+    check(sum(n for n, _ in cases) >= N_CASES_LEAST, f"only these cases of rights: {cases}")
+    for n, n_allowed in cases:
+        check(0 < n_allowed < n, f"{n_allowed} of {n} cases allowed")
 
 
 def explain(lines, failed):
