@@ -3,133 +3,208 @@
  * Misuse: every kind of wrong free and wrong unmap is refused, reported in exactly one line that says what
  * the address is, counted, and without any effect.
  */
+#include <kernel/selftest/misuse.h>
 #include <kernel/selftest/suites.h>
 #include <kernel/selftest/tables.h>
+#include <kernel/selftest/world.h>
 #include <lib/bits.h>
-#include <lib/printf.h>
+#include <lib/string.h>
 #include <mm/frame.h>
 #include <mm/inspect.h>
 
-extern const char image_text_start[];
+/* ---- wrong frees: the table, in three ways ---- */
 
-static void expect_bad_kfree(ul address, const char *what)
+static struct {
+    const struct misuse *misuse;
+    struct subject subject;
+    bool made;
+} trial;
+
+static void make_trial(void *unused)
+{
+    (void)unused;
+    trial.made = trial.misuse->make(trial.misuse, &trial.subject);
+}
+
+static void call_trial(void *unused)
+{
+    const struct subject *subject = &trial.subject;
+
+    (void)unused;
+    switch (trial.misuse->call) {
+    case BY_KFREE:
+        EXPECT(kfree((void *)subject->address) != 0);
+        break;
+    case BY_FREE_PAGES:
+        free_pages((struct Page *)subject->address, subject->number);
+        break;
+    case BY_FRAME_FREE:
+        EXPECT_EQUAL(frame_free(phys(subject->address), (unsigned)subject->number), -EFAULT);
+    }
+}
+
+static void fill(const struct subject *subject, u8 byte)
+{
+    if (subject->content != NULL)
+        memset(subject->content, byte, subject->content_bytes);
+}
+
+static bool is_filled(const struct subject *subject, u8 byte)
+{
+    const u8 *bytes = subject->content;
+
+    for (ul i = 0; bytes != NULL && i < subject->content_bytes; i++)
+        if (bytes[i] != byte)
+            return false;
+    return true;
+}
+
+/* Runs it on this CPU or on another; false when there is none. */
+static bool run_on(bool elsewhere, void (*fn)(void *))
+{
+    if (elsewhere)
+        return world_run_elsewhere(fn, NULL);
+    fn(NULL);
+    return true;
+}
+
+/* One report with the right words, and nothing has changed. */
+static bool trial_is_refused(bool called_elsewhere)
+{
+    static const char *const calls[] = {"kfree", "free_pages", "frame_free"};
+    struct mm_violation found;
+    bool right;
+
+    fill(&trial.subject, 0xa5);
+    test_watch();
+    right = EXPECT(run_on(called_elsewhere, call_trial));
+    right = EXPECT_REPORT(calls[trial.misuse->call], trial.subject.reported, trial.subject.words) && right;
+    right = EXPECT(is_filled(&trial.subject, 0xa5)) && right;
+    return EXPECT(mm_check(&found)) && right;
+}
+
+static void try_misuse(const struct misuse *misuse, bool made_elsewhere, bool called_elsewhere)
+{
+    trial.misuse = misuse;
+    trial.subject = (struct subject){.block = PHYS_NONE};
+    str_copy(trial.subject.words, sizeof trial.subject.words, misuse->words);
+    if (!run_on(made_elsewhere, make_trial))
+        return;
+    if (trial.made && !trial_is_refused(called_elsewhere))
+        test_note("that was: %s, by call %u, made on CPU %u, called on CPU %u", misuse->name, misuse->call,
+                  made_elsewhere, called_elsewhere);
+    if (!trial.made)
+        test_note("%s: not on this machine", misuse->name);
+    subject_drop(&trial.subject);
+}
+
+static void wrong_frees_are_refused(void)
+{
+    for (const struct misuse *misuse = misuses; misuse->name != NULL; misuse++)
+        try_misuse(misuse, false, false);
+}
+
+static void nothing(void *unused)
+{
+    (void)unused;
+}
+
+static void wrong_frees_of_what_another_cpu_took_are_refused(void)
+{
+    if (!world_run_elsewhere(nothing, NULL)) {
+        test_skip("there is one CPU");
+        return;
+    }
+    for (const struct misuse *misuse = misuses; misuse->name != NULL; misuse++)
+        try_misuse(misuse, true, false);
+}
+
+static void wrong_frees_on_another_cpu_are_refused(void)
+{
+    if (!world_run_elsewhere(nothing, NULL)) {
+        test_skip("there is one CPU");
+        return;
+    }
+    for (const struct misuse *misuse = misuses; misuse->name != NULL; misuse++)
+        try_misuse(misuse, false, true);
+}
+
+/* ---- two CPUs free the same thing ---- */
+
+#define N_DUELS (world_has_time() ? 300u : 100u)
+
+static struct {
+    enum misuse_call call;
+    ul at;
+    int number;
+    u32 n_won;
+} duel;
+
+static void free_it(void *unused)
+{
+    bool won = false;
+
+    (void)unused;
+    if (duel.call == BY_KFREE)
+        won = kfree((void *)duel.at) == 0;
+    else if (duel.call == BY_FRAME_FREE)
+        won = frame_free(phys(duel.at), (unsigned)duel.number) == 0;
+    else
+        free_pages((struct Page *)duel.at, duel.number); /* it does not tell: the reports are counted */
+    __atomic_fetch_add(&duel.n_won, won, __ATOMIC_RELAXED);
+}
+
+/* Something to fight about: number is a size, a number of pages, or an order. */
+static ul prize(enum misuse_call call, int number)
+{
+    if (call == BY_KFREE)
+        return (ul)kmalloc((ul)number, 0);
+    if (call == BY_FREE_PAGES)
+        return (ul)alloc_pages(ZONE_NORMAL, number, 0);
+    return frame_alloc(ZONE_NORMAL, (unsigned)number).addr;
+}
+
+static void fight(enum misuse_call call, int number)
+{
+    ul n_misuses = mm_misuse_count();
+
+    for (unsigned i = 0; i < N_DUELS; i++) {
+        duel.call = call;
+        duel.number = number;
+        duel.at = prize(call, number);
+        duel.n_won = 0;
+        world_run_on_two(free_it, NULL);
+        if (call != BY_FREE_PAGES)
+            EXPECT_EQUAL(duel.n_won, 1);
+        EXPECT_EQUAL(mm_misuse_count() - n_misuses, i + 1);
+    }
+    test_announce_reports(N_DUELS);
+}
+
+static void of_two_frees_at_the_same_moment_one_succeeds(void)
+{
+    static const int sizes[] = {32, 2048, 4096, 32768, 1 << 20}, orders[] = {0, 1, 3, 4, 8, 9},
+                     numbers[] = {1, 2, 3};
+
+    if (!world_run_elsewhere(nothing, NULL)) {
+        test_skip("there is one CPU");
+        return;
+    }
+    world_hush_misuses(true);
+    for (unsigned i = 0; i < ARRAY_LENGTH(sizes); i++)
+        fight(BY_KFREE, sizes[i]);
+    for (unsigned i = 0; i < ARRAY_LENGTH(orders); i++)
+        fight(BY_FRAME_FREE, orders[i]);
+    for (unsigned i = 0; i < ARRAY_LENGTH(numbers); i++)
+        fight(BY_FREE_PAGES, numbers[i]);
+    world_hush_misuses(false);
+}
+
+static void expect_bad_kfree(ul address)
 {
     test_watch();
     EXPECT(kfree((void *)address) != 0);
-    EXPECT_REPORT("kfree", address, what);
-}
-
-static void kfree_twice(void)
-{
-    for (ul bytes = 32; bytes <= MIB(1); bytes *= 8) {
-        void *object = kmalloc(bytes, 0);
-
-        EXPECT_EQUAL(kfree(object), 0);
-        expect_bad_kfree((ul)object, "already free");
-    }
-}
-
-static void kfree_inside_an_object(void)
-{
-    const ul sizes[] = {32, 64, 2048, 4096, 32768, MIB(1)};
-
-    for (unsigned i = 0; i < ARRAY_LENGTH(sizes); i++) {
-        ul size = sizes[i], object = (ul)kmalloc(size, 0);
-        const ul inside[] = {object + 1, object + 8, object + size / 2, object + size - 1};
-        char what[80];
-
-        if (!EXPECT(object != 0))
-            continue;
-        ksnprintf(what, sizeof what, "inside an object of %lu bytes at 0x%lx", size, object);
-        for (unsigned j = 0; j < ARRAY_LENGTH(inside); j++)
-            expect_bad_kfree(inside[j], what);
-        EXPECT_EQUAL(kfree((void *)object), 0);
-    }
-}
-
-static void kfree_of_a_free_frame(void)
-{
-    phys_t frame = frame_alloc(ZONE_NORMAL, 0);
-    struct Page *page = alloc_pages(ZONE_NORMAL, 1, 0);
-
-    EXPECT_EQUAL(frame_free(frame, 0), 0);
-    expect_bad_kfree((ul)phys_pointer(frame), "a free frame");
-    if (!EXPECT(page != NULL))
-        return;
-    free_pages(page, 1);
-    expect_bad_kfree((ul)phys_2_virt(page->addr_phys), "a free frame");
-    expect_bad_kfree((ul)phys_2_virt(page->addr_phys) + 4096 + 8, "a free frame");
-}
-
-static void kfree_of_what_kmalloc_never_gave(void)
-{
-    phys_t frame = frame_alloc(ZONE_NORMAL, 0);
-
-    expect_bad_kfree((ul)phys_pointer(frame), "never allocated");
-    expect_bad_kfree((ul)phys_pointer(frame) + 32, "never allocated");
-    EXPECT_EQUAL(frame_free(frame, 0), 0);
-    expect_bad_kfree(PAGE_OFFSET, "never allocated"); /* low memory is reserved */
-}
-
-static void kfree_of_a_page_of_alloc_pages(void)
-{
-    struct Page *page = alloc_pages(ZONE_NORMAL, 1, 0);
-
-    if (!EXPECT(page != NULL))
-        return;
-    expect_bad_kfree((ul)phys_2_virt(page->addr_phys), "a page of alloc_pages");
-    expect_bad_kfree((ul)phys_2_virt(page->addr_phys) + PAGE_2M_SIZE - 32, "a page of alloc_pages");
-    EXPECT_EQUAL(page->ref_counts, 1);
-    free_pages(page, 1);
-}
-
-static void kfree_of_the_kernel(void)
-{
-    static int variable;
-    int local;
-
-    expect_bad_kfree((ul)image_text_start, "the kernel image");
-    expect_bad_kfree((ul)&variable, "the kernel image");
-    expect_bad_kfree(PAGE_OFFSET + ((ul)&variable - MM_IMAGE_START), "the kernel image");
-    expect_bad_kfree((ul)&local, "not in the direct map"); /* a stack */
-}
-
-static void kfree_of_page_tables_and_metadata(void)
-{
-    struct paging_path path;
-
-    expect_bad_kfree((ul)phys_2_virt(get_CR3()), "a page table");
-    paging_walk(current_top(), virt(MM_PAGE_ARRAY), &path);
-    if (EXPECT(path.mapped)) {
-        expect_bad_kfree((ul)phys_pointer(path.phys), "allocator metadata");
-        expect_bad_kfree((ul)phys_pointer(path.step[path.n_steps - 1].table), "a page table");
-    }
-    expect_bad_kfree((ul)Phy_to_2M_Page(MIB(2)), "not in the direct map");
-}
-
-static void kfree_outside_the_direct_map(void)
-{
-    phys_t unmapped = frame_alloc(ZONE_UNMAPPED_IN_PGT, 0);
-
-    expect_bad_kfree(8, "not in the direct map");
-    expect_bad_kfree(LOWER_BORDER, "not in the direct map");
-    expect_bad_kfree(MM_USER_END - 32, "not in the direct map");
-    expect_bad_kfree(SPECIAL_BORDER, "not in the direct map");
-    expect_bad_kfree(MM_MMIO_START, "not in the direct map");
-    expect_bad_kfree(~0UL, "not in the direct map");
-    if (!phys_is_none(unmapped)) {
-        expect_bad_kfree(PAGE_OFFSET + unmapped.addr, "not in the direct map");
-        EXPECT_EQUAL(frame_free(unmapped, 0), 0);
-    }
-}
-
-static void kfree_without_ram_or_not_canonical(void)
-{
-    expect_bad_kfree(PAGE_OFFSET + PAGE_2M_ALIGN(mm_ram_end()), "no RAM there");
-    expect_bad_kfree(PAGE_OFFSET + (1UL << 44), "no RAM there");
-    expect_bad_kfree(1UL << 63, "not canonical");
-    expect_bad_kfree(1UL << 47, "not canonical");
-    expect_bad_kfree(PAGE_OFFSET - 1, "not canonical");
+    EXPECT_REPORT("kfree", address, "");
 }
 
 static void kfree_of_random_numbers(void)
@@ -137,93 +212,12 @@ static void kfree_of_random_numbers(void)
     u64 random = 0x9e3779b97f4a7c15UL;
 
     for (unsigned i = 0; i < 30; i++) {
-        expect_bad_kfree(test_random(&random) | 1, ""); /* odd: never the start of an object */
-        expect_bad_kfree((PAGE_OFFSET + test_random(&random) % mm_ram_end()) | 1, "");
+        expect_bad_kfree(test_random(&random) | 1); /* odd: never the start of an object */
+        expect_bad_kfree((PAGE_OFFSET + test_random(&random) % mm_ram_end()) | 1);
     }
 }
 
-static void expect_bad_free_pages(struct Page *page, int number, ul address, const char *what)
-{
-    test_watch();
-    free_pages(page, number);
-    EXPECT_REPORT("free_pages", address, what);
-}
-
-static void free_pages_twice(void)
-{
-    struct Page *page = alloc_pages(ZONE_NORMAL, 1, 0);
-
-    if (!EXPECT(page != NULL))
-        return;
-    free_pages(page, 1);
-    expect_bad_free_pages(page, 1, page->addr_phys, "");
-    mm_shrink();
-    expect_bad_free_pages(page, 1, page->addr_phys, "already free");
-}
-
-static void free_pages_of_a_wrong_number(void)
-{
-    const int numbers[] = {0, -1, 64, INT32_MIN, INT32_MAX};
-    struct Page *page = alloc_pages(ZONE_NORMAL, 1, 0);
-
-    if (!EXPECT(page != NULL))
-        return;
-    for (unsigned i = 0; i < ARRAY_LENGTH(numbers); i++)
-        expect_bad_free_pages(page, numbers[i], page->addr_phys, "a page of alloc_pages");
-    EXPECT_EQUAL(page->ref_counts, 1);
-    free_pages(page, 1);
-}
-
-/* The last of three is free already: none of the three may be freed. */
-static void free_pages_of_a_run_that_is_not_all_allocated(void)
-{
-    struct Page *page = alloc_pages(ZONE_UNMAPPED_IN_PGT, 3, PAGE_SHARED);
-
-    if (page == NULL)
-        page = alloc_pages(ZONE_NORMAL, 3, PAGE_SHARED);
-    if (page == NULL) {
-        test_skip("no three pages in a row are free");
-        return;
-    }
-    free_pages(page + 2, 1);
-    mm_shrink();
-    expect_bad_free_pages(page, 3, page[2].addr_phys, "already free");
-    EXPECT_EQUAL(page[0].ref_counts + page[1].ref_counts, 2);
-    free_pages(page, 2);
-}
-
-static void free_pages_of_what_is_no_element_of_the_array(void)
-{
-    struct Page *page = alloc_pages(ZONE_NORMAL, 1, 0), local = {0};
-    void *object = kmalloc(128, 0);
-
-    if (EXPECT(page != NULL)) {
-        struct Page *between = (struct Page *)((u8 *)page + 8);
-
-        expect_bad_free_pages(between, 1, (ul)between, "never allocated");
-        free_pages(page, 1);
-    }
-    expect_bad_free_pages(NULL, 1, 0, "never allocated");
-    expect_bad_free_pages(&local, 1, (ul)&local, "never allocated");
-    expect_bad_free_pages(object, 1, (ul)object, "never allocated");
-    EXPECT_EQUAL(kfree(object), 0);
-}
-
-static void free_pages_without_ram(void)
-{
-    struct Page *none = Phy_to_2M_Page(~0UL);
-
-    expect_bad_free_pages(none, 1, (ul)none, "no RAM there");
-}
-
-static void free_pages_of_pages_that_serve_otherwise(void)
-{
-    void *object = kmalloc(4096, 0);
-
-    expect_bad_free_pages(Phy_to_2M_Page(0), 1, 0, "never allocated"); /* low memory and the kernel image */
-    expect_bad_free_pages(Virt_To_2M_Page(object), 1, virt_2_phys(object) & PAGE_2M_MASK, "");
-    EXPECT_EQUAL(kfree(object), 0);
-}
+/* ---- wrong unmaps ---- */
 
 static void expect_bad_unmap(ul table, bool is_phys, ul at, ul bytes, ul reported)
 {
@@ -277,22 +271,11 @@ static void unmap_through_an_entry_that_leads_to_no_table(void)
 }
 
 static const struct test tests[] = {
-    TEST(kfree_twice),
-    TEST(kfree_inside_an_object),
-    TEST(kfree_of_a_free_frame),
-    TEST(kfree_of_what_kmalloc_never_gave),
-    TEST(kfree_of_a_page_of_alloc_pages),
-    TEST(kfree_of_the_kernel),
-    TEST(kfree_of_page_tables_and_metadata),
-    TEST(kfree_outside_the_direct_map),
-    TEST(kfree_without_ram_or_not_canonical),
+    TEST(wrong_frees_are_refused),
+    TEST(wrong_frees_of_what_another_cpu_took_are_refused),
+    TEST(wrong_frees_on_another_cpu_are_refused),
+    TEST(of_two_frees_at_the_same_moment_one_succeeds),
     TEST(kfree_of_random_numbers),
-    TEST(free_pages_twice),
-    TEST(free_pages_of_a_wrong_number),
-    TEST(free_pages_of_a_run_that_is_not_all_allocated),
-    TEST(free_pages_of_what_is_no_element_of_the_array),
-    TEST(free_pages_without_ram),
-    TEST(free_pages_of_pages_that_serve_otherwise),
     TEST(unmap_where_callers_have_no_business),
     TEST(unmap_in_what_is_no_table),
     TEST(unmap_through_an_entry_that_leads_to_no_table),

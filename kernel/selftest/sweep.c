@@ -188,10 +188,10 @@ static void sweep_case(const struct sweep *now)
 
 void sweep_all(const struct sweep *cases, unsigned n)
 {
-    world_hush(true);
+    world_hush_notes(true);
     for (unsigned i = 0; i < n; i++)
         sweep_case(&cases[i]);
-    world_hush(false);
+    world_hush_notes(false);
 }
 
 /* ---- states ---- */

@@ -70,6 +70,9 @@ void test_skip(const char *reason);
 bool test_expect_report(struct test_place place, const char *call, ul address, const char *what);
 void test_watch(void);
 
+/* Announces reports of misuse that no EXPECT_REPORT looks at. */
+void test_announce_reports(u64 n);
+
 /* Lines that mm wrote to the log since test_watch, and expects exactly one (that is no report of misuse), and
  * an unchanged mm_stat. */
 #define EXPECT_ONE_LOG_LINE() test_expect_log_line(TEST_HERE)

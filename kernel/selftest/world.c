@@ -18,9 +18,14 @@ bool world_has_time(void)
     return false;
 }
 
-void world_hush(bool hush)
+void world_hush_notes(bool hush)
 {
     memory_log_notes(!hush);
+}
+
+void world_hush_misuses(bool hush)
+{
+    memory_log_misuses(!hush);
 }
 
 u64 world_n_notes(void)

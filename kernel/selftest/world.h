@@ -11,8 +11,10 @@
 /* True where thousands of cases cost little: tests then leave none out. */
 bool world_has_time(void);
 
-/* mm's notes (allocations that failed) are counted, but not shown, from now on; or are shown again. */
-void world_hush(bool hush);
+/* mm's notes (allocations that failed), its reports of misuse: counted, but not shown, from now on; or shown
+ * again. */
+void world_hush_notes(bool hush);
+void world_hush_misuses(bool hush);
 u64 world_n_notes(void);
 
 /* Runs fn(argument) on another CPU, and waits for it.  False when there is none. */

@@ -241,8 +241,18 @@ bool host_reported(const char *part)
     return false;
 }
 
+/* Other CPUs are threads that have ended, or are in no call that could wait for this: fn runs here in their name. */
 bool platform_synchronize(void (*fn)(void))
 {
-    (void)fn; /* there are no other CPUs */
-    return host_cpu->context == MM_CONTEXT_CODE;
+    struct mm_cpu *self = host_cpu;
+
+    if (self->context != MM_CONTEXT_CODE)
+        return false;
+    for (struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL && fn != NULL; cpu = cpu->other->next) {
+        host_cpu = cpu;
+        if (cpu != self)
+            fn();
+    }
+    host_cpu = self;
+    return true;
 }

@@ -22,7 +22,7 @@ CASES = re.compile(r"^ *# (\d+) cases, (\d+) of them allowed; ")
 N_CASES_LEAST = 1500
 
 QUICK = {
-    "pvh_q35_512M": {"boot": "pvh"},
+    "pvh_q35_512M_2_cpus": {"boot": "pvh", "extra": ("-smp", "2")},
     "pvh_pc_64M_core2duo": {"boot": "pvh", "machine": "pc", "mem": "64M", "cpu": "core2duo"},
 }
 FULL = QUICK | {

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Wrong frees as data: what is freed, by which call, and what the report must say. */
+#ifndef KERNEL_SELFTEST_MISUSE_H
+#define KERNEL_SELFTEST_MISUSE_H
+
+#include <kernel/selftest/test.h>
+#include <mm/types.h>
+
+#define MISUSE_WORDS_BYTES 72
+
+/* What is freed wrongly, and what goes with it. */
+struct subject {
+    ul address;                     /* what the call is given; of free_pages a struct Page * */
+    int number;                     /* of pages, or the order of frames */
+    ul reported;                    /* the address in the report */
+    char words[MISUSE_WORDS_BYTES]; /* what the report begins to say about it; empty: any of api.md's words */
+
+    /* what is really held meanwhile, and given back afterwards; its content must not change */
+    void *object;
+    struct Page *pages;
+    int n_pages;
+    phys_t block;
+    unsigned order;
+    void *content; /* NULL: nothing that could be looked at */
+    ul content_bytes;
+};
+
+enum misuse_call { BY_KFREE, BY_FREE_PAGES, BY_FRAME_FREE };
+
+struct misuse {
+    const char *name;
+    enum misuse_call call;
+    bool (*make)(const struct misuse *misuse, struct subject *subject); /* false: not on this machine */
+    const char *words; /* for subject->words, unless make finds better ones */
+    ul a, b;           /* make's own */
+};
+
+/* Closed by one without a name. */
+extern const struct misuse misuses[];
+
+/* Gives back what the subject holds. */
+void subject_drop(struct subject *subject);
+
+#endif

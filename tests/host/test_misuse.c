@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel's table of wrong frees in a process, other CPUs being threads. */
+#include <cmocka_all.h>
+#include <selftest_host.h>
+
+#include <kernel/selftest/suites.h>
+
+static int start_64m(void **state)
+{
+    (void)state;
+    assert_null(machine_start_bytes(MIB(64), NULL));
+    selftest_host_start();
+    return 0;
+}
+
+/* With a hole below 4 GiB, and RAM above it. */
+static int start_6g(void **state)
+{
+    (void)state;
+    assert_null(machine_start_bytes(GIB(6), NULL));
+    selftest_host_start();
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    selftest_host_stop();
+    machine_stop();
+    return 0;
+}
+
+static void run(void **state)
+{
+    selftest_host_run(&selftest_misuse, *state);
+}
+
+#define ON(name, machine)                                                                                    \
+    {                                                                                                        \
+#name " on " #machine, run, start_##machine, stop, #name                                             \
+    }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON(wrong_frees_are_refused, 64m),
+        ON(wrong_frees_are_refused, 6g),
+        ON(wrong_frees_of_what_another_cpu_took_are_refused, 64m),
+        ON(wrong_frees_of_what_another_cpu_took_are_refused, 6g),
+        ON(wrong_frees_on_another_cpu_are_refused, 64m),
+        ON(wrong_frees_on_another_cpu_are_refused, 6g),
+        ON(of_two_frees_at_the_same_moment_one_succeeds, 64m),
+        ON(kfree_of_random_numbers, 64m),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
