@@ -13,7 +13,7 @@ packages_kernel=(gcc libc6-dev binutils cmake ninja-build nasm gzip console-setu
 packages_host=(libcmocka-dev)
 packages_qemu=(qemu-system-x86 ovmf python3)
 packages_bochs=(bochs bochs-x bochsbios vgabios python3)
-packages_tests=(clang libclang-rt-14-dev python3 python3-pexpect gdb shellcheck xvfb xdotool x11-apps socat)
+packages_tests=(clang libclang-rt-14-dev python3 python3-pexpect gdb shellcheck xvfb xdotool x11-apps socat spin)
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "error: $*"; exit 1; }

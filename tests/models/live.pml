@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The live byte of an object: mm/kmalloc.c, and mm/slab.c as far as objects go to and fro.
+ *
+ * One object, that lies in its slab, in a CPU's magazine, or is live.  Each CPU allocates it, refills and flushes its
+ * magazine, and frees it at any time, right or wrong, as often as it likes; an interrupt handler of the CPU, which has no
+ * magazine and takes objects from slabs and brings them back at once, is one more of them (HANDLERS: the last
+ * CPU is such).  A pointer is known to everybody as soon as kmalloc has returned.
+ *
+ * Properties.  The object is never in two places.  A free succeeds exactly when the object is live, and of any
+ * number of frees of one life exactly one succeeds (`live` goes from true to false once).  A wrong free changes nothing:
+ * what it did to the byte is gone when it returns, and who frees rightly is never refused.
+ *
+ * Mutants: 1 kfree looks and clears in two steps; 2 kfree does not look; 3 flush and refill without the class's lock; 4 the
+ * byte is set after the object was handed out; 5 a round goes into the magazine before the byte is cleared.
+ */
+#include "machine.pml"
+
+#ifndef OPERATIONS
+#define OPERATIONS 3
+#endif
+#ifndef HANDLERS
+#define HANDLERS 0
+#endif
+
+#define HAS_MAGAZINE(me) ((me) < N - HANDLERS)
+
+byte byte_in_memory;    /* 1: live */
+bool setting[N];        /* kmalloc's store of 1 waits in the store buffer */
+bool is_live;           /* between the return of kmalloc and the free that succeeds */
+bool in_slab = true;    /* its free bit */
+bool in_magazine[N];
+bool class_lock;
+byte n_places = 1;      /* must never be above 1 */
+
+#define FENCE(me) (!setting[me])
+
+/* Leaves a place, comes to a place. */
+#define LEAVES n_places--
+#define COMES n_places++; assert(n_places == 1)
+
+/* Whoever got the pointer from the CPU that allocated it got it after the byte had landed: stores land in their order. */
+#define ANY_SETTING (setting[0] || setting[1] || setting[N - 1])
+#define JUDGE \
+    assert(is_live || !got); \
+    assert(got || !is_live || ANY_SETTING); \
+    is_live = is_live && !got
+
+active proctype landing()
+{
+    do
+    :: atomic { setting[0] -> setting[0] = false; byte_in_memory = 1 }
+    :: atomic { setting[1] -> setting[1] = false; byte_in_memory = 1 }
+#if N > 2
+    :: atomic { setting[2] -> setting[2] = false; byte_in_memory = 1 }
+#endif
+    od
+}
+
+inline class_take(me)
+{
+    if
+    :: MUTANT(3) -> skip
+    :: else -> atomic { FENCE(me) && !class_lock -> class_lock = true }
+    fi
+}
+
+/* magazine_refill: from the slab, under the lock. */
+inline refill(me)
+{
+    class_take(me);
+    got = in_slab;
+    if
+    :: got -> atomic { in_slab = false; in_magazine[me] = true }
+    :: else -> skip
+    fi;
+    class_lock = false
+}
+
+/* magazine_flush. */
+inline flush(me)
+{
+    class_take(me);
+    atomic { in_magazine[me] = false; in_slab = true };
+    class_lock = false
+}
+
+/* kmalloc: the round leaves the magazine, the byte becomes 1, the pointer is everybody's. */
+inline allocate(me)
+{
+    if
+    :: in_magazine[me] -> skip
+    :: else -> refill(me)
+    fi;
+    if
+    :: in_magazine[me] ->
+        atomic { in_magazine[me] = false; LEAVES };
+        if
+        :: MUTANT(4) -> atomic { is_live = true; COMES }; setting[me] = true
+        :: else -> atomic { setting[me] = true; is_live = true; COMES }
+        fi
+    :: else -> skip
+    fi;
+    got = false
+}
+
+/* kfree. */
+inline release(me)
+{
+    if
+    :: MUTANT(1) ->
+        atomic { got = byte_in_memory == 1 || setting[me]; JUDGE };
+        atomic { FENCE(me) -> byte_in_memory = 0 }
+    :: MUTANT(2) -> atomic { got = true; JUDGE }
+    :: MUTANT(5) -> atomic { FENCE(me) -> got = byte_in_memory == 1; JUDGE }
+    :: else ->
+        atomic { FENCE(me) -> got = byte_in_memory == 1; byte_in_memory = 0; JUDGE }
+    fi;
+    if
+    :: got ->
+        LEAVES;
+        atomic { in_magazine[me] = true; COMES };
+        if
+        :: MUTANT(5) -> byte_in_memory = 0
+        :: else -> skip
+        fi;
+        if
+        :: !HAS_MAGAZINE(me) -> flush(me)
+        :: HAS_MAGAZINE(me) -> flush(me)
+        :: HAS_MAGAZINE(me) -> skip
+        fi
+    :: else -> skip
+    fi;
+    got = false
+}
+
+proctype code(byte me)
+{
+    byte n;
+    bool got;
+
+    do
+    :: n == OPERATIONS -> break
+    :: n < OPERATIONS -> n++;
+        if
+        :: true -> allocate(me)
+        :: true -> release(me)
+        fi
+    od;
+    finished[me] = true
+}
+
+/* When all is quiet the byte says what is so. */
+proctype audit()
+{
+    timeout -> assert(is_live == (byte_in_memory == 1)); assert(n_places == 1)
+}
+
+init
+{
+    byte i;
+
+    READ_MUTANT;
+    atomic {
+        do
+        :: i < N -> run code(i); i++
+        :: else -> break
+        od;
+        run audit()
+    }
+}
