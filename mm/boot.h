@@ -3,6 +3,7 @@
 #ifndef MM_BOOT_H
 #define MM_BOOT_H
 
+#include <mm/debug.h>
 #include <mm/memory_map.h>
 #include <mm/types.h>
 
@@ -36,6 +37,7 @@ struct mm_boot {
     u64 dma_bytes;         /* top of ZONE_DMA; 0 = min(16 MiB, RAM / 4) */
     u64 direct_map_bytes;  /* RAM in the direct map at boot; 0 = three quarters, ~0 = all */
     struct mm_features features;
+    struct mm_debug_boot debug; /* all zero: off */
     u32 n_reserved;
     struct mm_reserved reserved[MM_N_RESERVED];
     u32 n_segments;

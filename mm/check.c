@@ -4,7 +4,7 @@
  * bitmap compared.
  *
  * The invariants are numbered in the theory of operation on top of each file, by hundreds: 1xx pages and
- * zones, 2xx frames, 3xx roles and slabs, 4xx paging.  The first that does not hold is named, with the
+ * zones, 2xx frames, 3xx roles and slabs, 4xx paging, 5xx the debug mode.  The first that does not hold is named, with the
  * address concerned and the two values that should agree.  Nothing is changed and nothing is allocated.
  *
  * Exact, and safe to walk, when nothing else changes mm meanwhile: the shell, the tests and the panic screen
@@ -28,6 +28,6 @@ bool check_equal(struct mm_violation *out, unsigned number, const char *text, u6
 
 bool mm_check(struct mm_violation *out)
 {
-    return check_runs(out) && check_zones(out) && check_roles(out) && check_slabs(out) && paging_check(out) &&
+    return check_runs(out) && check_zones(out) && check_roles(out) && check_debug(out) && check_slabs(out) && paging_check(out) &&
            check_tables(out);
 }

@@ -137,6 +137,7 @@ struct mm_cpu *mm_cpu_create(void)
     pair = phys_pointer(first);
     memset(pair, 0, MM_N_CONTEXTS * sizeof *pair);
     mm_cpu_start(pair);
+    pair[MM_CONTEXT_CODE].ring = pair[MM_CONTEXT_INTERRUPT].ring = debug_ring_create();
     flags = platform_lock(&mm.cpus_lock);
     list_add(pair);
     platform_unlock(&mm.cpus_lock, flags);

@@ -63,6 +63,7 @@ struct mm_cpu {
     struct block_stack blocks[STACK_ORDERS]; /* of orders 1, 2, ... */
 
     enum mm_context context;
+    struct debug_ring *ring; /* the last calls (debug.c), of both contexts; NULL: none */
     struct mm_cpu *other; /* this CPU's other context */
     struct mm_cpu *next;  /* all of them: code's, then the same CPU's interrupt handlers', then the next CPU's */
 };

@@ -188,6 +188,8 @@ void mm_describe_phys(phys_t at, struct mm_what *out)
 
     mm_enter(cpu);
     describe_page_of(at, out);
+    if (UNLIKELY(mm.debug.features != 0))
+        debug_describe(at, out);
     mm_leave(cpu);
 }
 

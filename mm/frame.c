@@ -163,6 +163,8 @@ static NOINLINE phys_t frame_alloc_slowly(unsigned selector, unsigned order)
     if (!phys_is_none(first) && order < SPLIT_ORDERS)
         held_set(first, order);
     mm_leave(cpu);
+    if (UNLIKELY(mm.debug.features != 0) && !phys_is_none(first))
+        debug_frames_taken(first, order, DEBUG_HERE);
     return first;
 }
 
@@ -197,10 +199,12 @@ u32 frame_alloc_in(struct Page *page, phys_t *frames, u32 n)
     for (u32 i = 0; i < n_taken; i++)
         held_set(frames[i], 0);
     platform_unlock(&zone->lock, flags);
+    for (u32 i = 0; UNLIKELY(mm.debug.features != 0) && i < n_taken; i++)
+        debug_frame_handed_out(frames[i]);
     return n_taken;
 }
 
-static int frame_free_pages(phys_t first, unsigned order)
+static int frame_free_pages(phys_t first, unsigned order, struct debug_here here)
 {
     struct Zone *zone = page_of(first)->zone;
     u32 index = page_index(page_of(first)), n_pages = (u32)1 << (order - SPLIT_ORDERS);
@@ -210,6 +214,8 @@ static int frame_free_pages(phys_t first, unsigned order)
     for (u32 i = 0; i < n_pages; i++)
         right &= index + i < mm.n_pages && page_at(index + i)->state == PAGE_BLOCK && page_at(index + i)->zone == zone;
     if (right) {
+        if (UNLIKELY(mm.debug.features != 0))
+            debug_frames_freed(first, order, here);
         run_give(zone, index, n_pages);
         zone_count_taken(zone, -((s64)1 << order));
     }
@@ -241,9 +247,12 @@ static NOINLINE int frame_free_slowly(phys_t first, unsigned order)
     if (order > FRAME_MAX_ORDER || !is_aligned(first.addr, FRAME_BYTES << order) || !page_exists(first))
         return misuse_phys("frame_free", first);
     if (order >= SPLIT_ORDERS)
-        return frame_free_pages(first, order);
-    if (page_of(first)->state != PAGE_SPLIT || block_has_role(page_of(first), first, order) || !held_clear(first, order))
+        return frame_free_pages(first, order, DEBUG_HERE);
+    if (page_of(first)->state != PAGE_SPLIT || block_has_role(page_of(first), first, order) ||
+        debug_owns(first, order) || !held_clear(first, order))
         return misuse_phys("frame_free", first);
+    if (UNLIKELY(mm.debug.features != 0))
+        debug_frames_freed(first, order, DEBUG_HERE);
     zone = page_of(first)->zone;
     if (zone == &mm.zone[1] && order <= STACK_ORDERS) {
         frame_stack_push(first, order);

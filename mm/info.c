@@ -66,7 +66,7 @@ void mm_class_info(unsigned number, struct mm_class_info *out)
         n_rounds += magazine_count(cpu, number);
         out->n_allocs += cpu->n_taken[number];
     }
-    out->n_live = out->n_objects - class->n_free - n_rounds;
+    out->n_live = out->n_objects - class->n_free - n_rounds - mm.debug.n_waiting_of_class[number];
     out->n_frees = out->n_allocs - out->n_live;
 }
 

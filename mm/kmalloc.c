@@ -91,28 +91,41 @@ static NOINLINE void *kmalloc_cleared(ul size, void *object)
     return object;
 }
 
-/* What the fast path does not do: no size, too large a size, an empty magazine. */
+static unsigned class_of(ul size)
+{
+    return size == 0 ? 0 : (unsigned)bit_of(size) + 1 - CLASS_MIN_SHIFT;
+}
+
+static void *kmalloc_failed(ul size)
+{
+    unsigned class = class_of(size);
+
+    __atomic_fetch_add(&mm.class[class].n_failures, 1, __ATOMIC_RELAXED);
+    platform_report(MM_NOTE, "mm: kmalloc: no memory for an object of %lu bytes", 1UL << (class + CLASS_MIN_SHIFT));
+    return NULL;
+}
+
+/* What the fast path does not do: no size, too large a size, an empty magazine, the debug mode. */
 static NOINLINE void *kmalloc_slowly(ul size, gfp_t gfp)
 {
     struct mm_cpu *cpu = platform_cpu();
-    unsigned class;
     bool refilled;
 
     if (size > KMALLOC_MAX_BYTES) {
         platform_report(MM_NOTE, "mm: kmalloc(%lu): more than %lu bytes", size, KMALLOC_MAX_BYTES);
         return NULL;
     }
+    if (UNLIKELY(mm.debug.features != 0)) {
+        void *object = debug_kmalloc(size, gfp, DEBUG_HERE);
+
+        return object != NULL ? object : kmalloc_failed(size);
+    }
     if (size == 0)
         return kmalloc(1, gfp);
-    class = (unsigned)bit_of(size) + 1 - CLASS_MIN_SHIFT;
     mm_enter(cpu);
-    refilled = magazine_refill(cpu, class);
+    refilled = magazine_refill(cpu, class_of(size));
     mm_leave(cpu);
-    if (refilled)
-        return kmalloc(size, gfp);
-    __atomic_fetch_add(&mm.class[class].n_failures, 1, __ATOMIC_RELAXED);
-    platform_report(MM_NOTE, "mm: kmalloc: no memory for an object of %lu bytes", 1UL << (class + CLASS_MIN_SHIFT));
-    return NULL;
+    return refilled ? kmalloc(size, gfp) : kmalloc_failed(size);
 }
 
 FAST_PATH void *kmalloc(ul size, gfp_t gfp)
@@ -164,11 +177,15 @@ static enum refusal refusal_of(phys_t at)
     return refusal;
 }
 
-/* What the fast path refused: NULL, a top-level table, or misuse. */
+/* What the fast path refused: NULL, an object that the debug mode holds, a top-level table, or misuse. */
 static NOINLINE ul kfree_refused(void *address)
 {
+    ul result;
+
     if (address == NULL)
         return 0;
+    if (UNLIKELY(mm.debug.features != 0) && debug_kfree(address, DEBUG_HERE, &result))
+        return result;
     switch (refusal_of(pointer_phys(address))) {
     case RETIRED:
         return kfree(address);
@@ -190,6 +207,10 @@ static NOINLINE ul kfree_flushed(void *address, u8 *live, unsigned class)
 {
     struct mm_cpu *cpu = platform_cpu();
 
+    if (UNLIKELY(mm.debug.features != 0)) {
+        debug_kfree_untracked(address, class, DEBUG_HERE);
+        return 0;
+    }
     mm_enter(cpu);
     magazine_put(cpu, class, (struct round){address, live});
     mm_leave(cpu);

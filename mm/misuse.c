@@ -8,10 +8,13 @@
  *
  * Locking: none, nothing of mm is changed but the counter.
  */
+#include <lib/string.h>
 #include <mm/inspect.h>
 #include <mm/misuse.h>
 #include <mm/platform.h>
 #include <mm/state.h>
+
+#define TEXT_BYTES 208 /* what it is; with the debug mode on whose it is, or was */
 
 void mm_misuse(const char *call, ul address, const char *what)
 {
@@ -19,11 +22,21 @@ void mm_misuse(const char *call, ul address, const char *what)
     platform_report(MM_MISUSE, "mm: bad %s(0x%lx): %s", call, address, what);
 }
 
+void misuse_whose(const char *call, phys_t at, const char *what)
+{
+    char text[TEXT_BYTES];
+
+    str_copy(text, sizeof text, what);
+    debug_who_text(at, text + strlen(text), sizeof text - strlen(text));
+    mm_misuse(call, at.addr, text);
+}
+
 static int misuse_described(const char *call, ul address, const struct mm_what *what)
 {
-    char text[96];
+    char text[TEXT_BYTES];
+    size_t length = mm_describe_text(what, text, sizeof text);
 
-    mm_describe_text(what, text, sizeof text);
+    debug_who_text(phys(what->phys), text + length, sizeof text - length);
     mm_misuse(call, address, text);
     return -EFAULT;
 }

@@ -126,6 +126,8 @@ static NOINLINE struct Page *alloc_pages_slowly(unsigned int zone_select, int nu
     mm_leave(cpu);
     if (first == NULL)
         platform_report(MM_NOTE, "mm: alloc_pages: no room for %d pages in %s", num, zone->name);
+    else if (UNLIKELY(mm.debug.features != 0))
+        debug_pages_taken(phys(first->addr_phys), (u32)num, DEBUG_HERE);
     return first;
 }
 
@@ -225,7 +227,7 @@ static void pages_report(u32 index)
     if (index >= mm.n_pages || page_at(index)->state == PAGE_ABSENT)
         mm_misuse("free_pages", (ul)index * PAGE_BYTES, "no RAM there");
     else if (page_is_free(page_at(index)) || page_at(index)->state == PAGE_STACKED)
-        mm_misuse("free_pages", (ul)index * PAGE_BYTES, "already free");
+        misuse_whose("free_pages", phys(index * PAGE_BYTES), "already free");
     else
         misuse_phys("free_pages", phys(page_at(index)->addr_phys));
 }
@@ -257,6 +259,8 @@ void free_pages(struct Page *page, int number)
         return;
     }
     pages_disown(page, n);
+    if (UNLIKELY(mm.debug.features != 0))
+        debug_pages_freed(phys(page->addr_phys), n, DEBUG_HERE);
     if (n != 1 || !page_stack_push(platform_cpu(), index))
         pages_give(index, n);
 }

@@ -180,6 +180,13 @@ static inline int map_locked(phys_t given, const struct paging_request *request)
     return result;
 }
 
+/* Tells the debug mode's trace of a call that begins. */
+static inline void note_call(enum mm_event_kind kind, ul start, ul length, struct debug_here here)
+{
+    if (UNLIKELY(mm.debug.features != 0))
+        debug_note_call(kind, start, length, here);
+}
+
 /* All rules, for callers. */
 static int map_range(phys_t top, ul start, ul phys_start, ul length, ul flags, bool use4k)
 {
@@ -200,12 +207,14 @@ int mm_map_proc_page_table(ul proc_page_table_addr, bool is_phys, ul virt_addr_s
                            ul length, ul flags, bool user, bool flush, bool use4k)
 {
     (void)flush;
+    note_call(MM_EVENT_MAP, virt_addr_start, length, DEBUG_HERE);
     return map_range(top_phys(proc_page_table_addr, is_phys), virt_addr_start, phys_addr_start, length,
                      user ? flags | PAGE_U_S : flags, use4k);
 }
 
 int mm_map_phys_addr(ul virt_addr_start, ul phys_addr_start, ul length, ul flags, bool use4k)
 {
+    note_call(MM_EVENT_MAP, virt_addr_start, length, DEBUG_HERE);
     return map_range(phys((ul)get_CR3()), virt_addr_start, phys_addr_start, length, flags, use4k);
 }
 
@@ -245,11 +254,13 @@ static int unmap_as(ul table, bool is_phys, ul start, ul length, const char *cal
 /* mm_unmap_addr, too, ends in one of the next two; the report names the call. */
 int mm_unmap_range(ul proc_page_table_addr, bool is_phys, ul virt_addr_start, ul length)
 {
+    note_call(MM_EVENT_UNMAP, virt_addr_start, length, DEBUG_HERE);
     return unmap_as(proc_page_table_addr, is_phys, virt_addr_start, length, "mm_unmap_range");
 }
 
 void mm_unmap_proc_table(ul proc_page_table_addr, bool is_phys, ul virt_addr_start, ul length)
 {
+    note_call(MM_EVENT_UNMAP, virt_addr_start, length, DEBUG_HERE);
     (void)unmap_as(proc_page_table_addr, is_phys, virt_addr_start, length, "mm_unmap_proc_table");
 }
 

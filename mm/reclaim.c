@@ -52,6 +52,7 @@ static void reclaim_caches(void)
         reclaim_own_caches();
         platform_synchronize(reclaim_own_caches);
     }
+    debug_release_waiting();
     slab_release_empty();
     role_release_idle();
     limbo_settle();

@@ -160,6 +160,8 @@ static void table_offer(struct Page *page, phys_t frame)
     bool used = served->roles == NULL;
 
     if (used) {
+        if (UNLIKELY(mm.debug.features != 0))
+            debug_forget_frames(frame);
         table_install(served, frame);
         *role_word(frame) = word_make(ROLE_METADATA, &mm.no_object);
         host->n_roles++;
@@ -205,6 +207,8 @@ static bool roles_claim(const phys_t *frames, u32 n)
 
     if (there) {
         page->n_roles = (uint16_t)(page->n_roles + n);
+        for (u32 i = 0; UNLIKELY(mm.debug.features != 0) && i < n; i++)
+            debug_forget_frames(frames[i]);
         for (u32 i = 0; i < n; i++)
             *role_word(frames[i]) = word_make(ROLE_METADATA, &mm.no_object);
     }

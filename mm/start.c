@@ -10,6 +10,7 @@
  *      frames       all RAM that is neither reserved nor taken early is freed  (zone.c)
  *      roles        the boot's page tables are marked                          (role.c)
  *      slab         magazines; kmalloc works                                   (slab.c)
+ *      debug        the debug mode, if it is wanted                            (debug.c)
  *
  * Boot is "free every frame": there is no second way into the allocator.  All state lies in `mm`; starting again
  * forgets what was.
@@ -56,6 +57,7 @@ static const char *start_configuration(const struct mm_boot *boot)
     memcpy(mm.reserved, boot->reserved, boot->n_reserved * sizeof mm.reserved[0]);
     for (u32 i = 0; i < mm.n_reserved; i++) /* there, so that rounding up to a frame does not wrap to 0 */
         mm.reserved[i].end = min_u64(mm.reserved[i].end, MEMORY_MAP_END);
+    mm.n_caches_off = boot->debug.features != 0; /* before there are any */
     mm.n_segments = boot->n_segments;
     memcpy(mm.segments, boot->segments, boot->n_segments * sizeof mm.segments[0]);
     if (ram_bytes_total() == 0)
@@ -122,6 +124,7 @@ const char *mm_start(const struct mm_boot *boot)
     start_frames();
     slab_start();
     limbo_start();
+    debug_start(&boot->debug);
     if (!paging_adopt_tables())
         return "no room for the roles of page tables";
     mm.start.table_bytes = paging_count_tables() * FRAME_BYTES;

@@ -5,6 +5,7 @@
 
 #include <mm/boot.h>
 #include <mm/cpu.h>
+#include <mm/debug_state.h>
 #include <mm/limbo.h>
 #include <mm/mmio_state.h>
 #include <mm/paging_state.h>
@@ -63,6 +64,7 @@ struct mm {
     bool idle_role_tables;    /* a role table may say nothing */
     u64 n_grown_pages;
     struct mm_start_info start;
+    struct debug_state debug;
     struct fail_state fail;
 
     struct mm_cpu boot_cpu[MM_N_CONTEXTS];

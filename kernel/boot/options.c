@@ -10,6 +10,7 @@
 #include <kernel/boot/options.h>
 #include <lib/bits.h>
 #include <lib/string.h>
+#include <mm/debug.h>
 
 /* The longest word: autorun= and a full value. */
 #define WORD_BYTES (OPTIONS_AUTORUN_BYTES + 16)
@@ -192,14 +193,43 @@ static const char *take_onbug(struct options *options, const char *value)
     return NULL;
 }
 
+/* The bit of a feature whose name is the first `length` bytes; 0 when there is none. */
+static u32 debug_feature(const char *name, size_t length)
+{
+    for (unsigned i = 0; i < MM_DEBUG_N_FEATURES; i++) {
+        const char *known = mm_debug_feature_name(i);
+
+        if (strlen(known) == length && strncmp(known, name, length) == 0)
+            return (u32)1 << i;
+    }
+    return 0;
+}
+
+/* A list of features, commas between them; 0 when a word of it is none. */
+static u32 debug_features(const char *list)
+{
+    u32 features = 0;
+
+    for (;;) {
+        const char *comma = strchr(list, ',');
+        u32 feature = debug_feature(list, comma != NULL ? (size_t)(comma - list) : strlen(list));
+
+        features |= feature;
+        if (feature == 0 || comma == NULL)
+            return feature != 0 ? features : 0;
+        list = comma + 1;
+    }
+}
+
 static const char *take_debug(struct options *options, const char *value)
 {
     static const char *const choices[] = {"off", "on", NULL};
     int choice = choose(value, choices);
+    u32 features = choice < 0 ? debug_features(value) : MM_DEBUG_ALL * (u32)choice;
 
-    if (choice < 0)
-        return "is neither on nor off";
-    options->mm_debug = choice == 1;
+    if (choice < 0 && features == 0)
+        return "is not on, off, or some of owner,poison,redzone,quarantine,trace";
+    options->mm_debug = features;
     return NULL;
 }
 

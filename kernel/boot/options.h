@@ -9,7 +9,7 @@
  *      direct_map=SIZE|all             RAM in the direct map at boot
  *      mem=SIZE                        use only the first so many bytes of RAM
  *      mm.onbug=report|panic           what a wrong call of mm does
- *      mm.debug=off|on
+ *      mm.debug=off|on|FEATURE,...     find damaged and lost memory: owner, poison, redzone, quarantine, trace
  *      smp=N                           use N CPUs at most
  *      safe                            as little of the hardware as possible
  *
@@ -40,7 +40,7 @@ struct options {
     u64 mem_bytes;        /* 0: all RAM */
     u32 smp_cpus;         /* 0: all */
     bool onbug_panic;
-    bool mm_debug;
+    u32 mm_debug; /* MM_DEBUG_* of mm/debug.h */
     bool safe;
 };
 

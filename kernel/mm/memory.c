@@ -14,6 +14,7 @@
 #include <kernel/cpu/registers.h>
 #include <kernel/debug/log.h>
 #include <kernel/debug/panic.h>
+#include <kernel/debug/symbols.h>
 #include <kernel/mm/memory.h>
 #include <mm/boot.h>
 #include <mm/cpu.h>
@@ -78,6 +79,7 @@ static void describe_machine(const struct boot_info *info, const struct options 
     mm_boot.direct_map_bytes = options->direct_map_bytes;
     mm_boot.features = (struct mm_features){cpu_features.no_execute, cpu_features.gigabyte_pages,
                                             cpu_features.global_pages, cpu_features.pat, cpu_features.phys_bits};
+    mm_boot.debug = (struct mm_debug_boot){options->mm_debug, memory_where, symbol_text};
     mm_boot.early_limit = EARLY_MAPPED_END;
     reserve_all(info);
     add_segment("text", image_text_start, image_text_end, 0);

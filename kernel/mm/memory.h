@@ -7,6 +7,7 @@
 
 struct boot_info;
 struct cpu;
+struct mm_moment;
 struct options;
 
 /* Reserved ranges by name, for mm_give_back: the loader's structures, and files it loaded. */
@@ -36,6 +37,9 @@ bool memory_log_misuses(bool logs);
 /* The same for notes: allocations that failed, and the like.  How many there were, logged or not. */
 bool memory_log_notes(bool logs);
 u64 memory_note_count(void);
+
+/* Fills in time, CPU and callers of a call of mm whose frame pointer is `frame`; caller[0] is known (callers.c). */
+void memory_where(struct mm_moment *moment, const void *frame);
 
 /*
  * Maps a stack of 2^order frames between two guard pages.  *low and *top are its bounds.  False when

@@ -76,6 +76,7 @@ struct mm_boot *machine_build(const struct machine_ram *ram, unsigned n_ram,
     boot.dma_bytes = options->dma_bytes;
     boot.direct_map_bytes = options->direct_map_bytes;
     boot.features = features_of(options);
+    boot.debug.features = options->debug;
     boot.early_limit = GIB(4);
     add_segment(MACHINE_TEXT_PHYS, MACHINE_TEXT_BYTES, 0, "text");
     add_segment(MACHINE_RODATA_PHYS, MACHINE_RODATA_BYTES, PAGE_XD, "rodata");

@@ -33,6 +33,7 @@ struct machine_options {
     bool old_cpu;                               /* no NX, no 1 GiB leaves, no global pages, no PAT; 36 bits */
     bool no_gigabyte_pages;
     u8 phys_bits;                       /* 0: 46 */
+    u32 debug;                          /* MM_DEBUG_* */
     const struct mm_reserved *reserved; /* besides low memory and the image */
     u32 n_reserved;
 };

@@ -164,7 +164,7 @@ static void unknown_options_and_bad_choices_are_named_and_change_nothing(void **
     assert_refused("console", "option 'console' wants a value\n");
     assert_refused("panic=now", "option 'panic=now' is not one of shell, reboot, poweroff, exit\n");
     assert_refused("mm.onbug=1", "option 'mm.onbug=1' is neither report nor panic\n");
-    assert_refused("mm.debug=yes", "option 'mm.debug=yes' is neither on nor off\n");
+    assert_refused("mm.debug=yes", "option 'mm.debug=yes' is not on, off, or some of owner,poison,redzone,quarantine,trace\n");
     assert_refused("safe=1", "option 'safe=1' takes no value\n");
     assert_refused("a b", "option 'a' is unknown\noption 'b' is unknown\n");
 }
