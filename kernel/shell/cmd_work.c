@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Work: the self-tests, the check of all invariants. */
+#include <kernel/debug/panic.h>
 #include <kernel/selftest/selftest.h>
 #include <kernel/shell/call.h>
 #include <kernel/shell/commands.h>
 #include <kernel/shell/out.h>
 #include <kernel/shell/suggest.h>
+#include <mm/debug.h>
 #include <mm/inspect.h>
 
 static bool unknown_suite(const char *word)
@@ -30,12 +32,19 @@ static bool run_selftest(struct call *call)
     return !n_failed || out_error("%d tests failed", n_failed);
 }
 
+/* What the debug mode can tell of the content of memory. */
+static bool check_content(void)
+{
+    u64 n = panic_is_on() ? 0 : mm_debug_check();
+    return n ? out_error("%lu places in memory were overwritten: the reports above name them", n) : out_ok();
+}
+
 static bool run_check(struct call *call)
 {
     struct mm_violation v;
     (void)call;
     if (mm_check(&v))
-        return out_ok();
+        return check_content();
     return out_error("invariant I%u is broken: %s, at 0x%lx: expected %lu (0x%lx), found %lu (0x%lx)",
                      v.number, v.text, v.where, v.expected, v.expected, v.found, v.found);
 }

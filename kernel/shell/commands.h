@@ -11,6 +11,7 @@ extern const struct command commands_slab[];
 extern const struct command commands_paging[];
 extern const struct command commands_memory[];
 extern const struct command commands_ask[];
+extern const struct command commands_debug[];
 extern const struct command commands_work[];
 extern const struct command commands_break[];
 extern const struct command commands_bench[];

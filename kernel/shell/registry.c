@@ -9,8 +9,9 @@
 const struct command_group command_groups[] = {
     {"look", commands_look},     {"frames", commands_frames}, {"slab", commands_slab},
     {"paging", commands_paging}, {"memory", commands_memory}, {"ask", commands_ask},
-    {"break", commands_break},   {"work", commands_work},     {"speed", commands_bench},
-    {"CPUs", commands_cpus},     {"soak", commands_stress},   {"shell", commands_shell},
+    {"debug", commands_debug},   {"break", commands_break},   {"work", commands_work},
+    {"speed", commands_bench},   {"CPUs", commands_cpus},     {"soak", commands_stress},
+    {"shell", commands_shell},
     {NULL, NULL},
 };
 

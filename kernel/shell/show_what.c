@@ -147,6 +147,7 @@ void show_physical(u64 at)
     if (what.block_bytes)
         show_block(&what);
     show_kind(&what);
+    show_owner_of(at, &what);
     if (what.kind == MM_RESERVED)
         show_module(at);
     if (what.zone < MM_N_ZONES) {

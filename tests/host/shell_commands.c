@@ -39,6 +39,7 @@ const struct command commands_paging[] = {
 };
 const struct command commands_memory[] = {{.name = NULL}};
 const struct command commands_ask[] = {{.name = NULL}};
+const struct command commands_debug[] = {{.name = NULL}};
 const struct command commands_break[] = {{.name = NULL}};
 const struct command commands_bench[] = {{.name = NULL}};
 const struct command commands_cpus[] = {{.name = NULL}};
