@@ -28,6 +28,6 @@ bool check_equal(struct mm_violation *out, unsigned number, const char *text, u6
 
 bool mm_check(struct mm_violation *out)
 {
-    return check_runs(out) && check_zones(out) && check_roles(out) && check_debug(out) && check_slabs(out) && paging_check(out) &&
-           check_tables(out);
+    return check_runs(out) && check_zones(out) && check_roles(out) && check_debug(out) && check_slabs(out) &&
+           check_frames(out) && paging_check(out) && check_tables(out);
 }

@@ -20,10 +20,22 @@ static bool check_role_table(struct mm_violation *out, const struct Page *page)
     if (page->state != PAGE_SPLIT || !page_is_direct(page))
         return check_failed(out, 303, "a page with roles is not split, or not in the direct map",
                             page->addr_phys, PAGE_SPLIT, page->state);
-    if (!is_aligned(table.addr, FRAME_BYTES) || !page_exists(table) || !page_is_direct(page_of(table)) ||
-        !frame_is_held(table))
-        return check_failed(out, 302, "a role table lies in no frame that is held", page->addr_phys, 1,
-                            table.addr);
+    if (!is_aligned(table.addr, FRAME_BYTES) || !page_exists(table) || !page_is_direct(page_of(table)))
+        return check_failed(out, 302, "a role table lies in no frame of the direct map", page->addr_phys, 1, table.addr);
+    return true;
+}
+
+/* I302 again, when all tables may be read. */
+static bool check_table_frame(struct mm_violation *out, const struct Page *page)
+{
+    phys_t table = pointer_phys(page->roles);
+
+    if (role_of(table) != ROLE_NONE || !frame_is_mms(table))
+        return check_failed(out, 302, "the frame of a role table is free, held, or has a role", page->addr_phys,
+                            ROLE_NONE, table.addr);
+    for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next)
+        if (mm_cpu_count_stacked(cpu, table.addr, table.addr + 1) != 0)
+            return check_failed(out, 302, "the frame of a role table is in a CPU's stack", page->addr_phys, 0, table.addr);
     return true;
 }
 
@@ -55,12 +67,9 @@ static bool check_words(struct mm_violation *out, const struct Page *page)
         if (!check_pointless(out, frame, role, page->roles[i]))
             return false;
         n_roles += role != ROLE_NONE;
-        if (role != ROLE_NONE && !frame_is_held(frame) && !early_owns(frame))
-            return check_failed(out, 207, "a frame with a role is not held", frame.addr, 1, 0);
+        if (role != ROLE_NONE && !frame_is_mms(frame))
+            return check_failed(out, 207, "a frame with a role is held, or free", frame.addr, 0, role);
     }
-    if (role_of(pointer_phys(page->roles)) != ROLE_METADATA)
-        return check_failed(out, 302, "role of a role table", pointer_phys(page->roles).addr, ROLE_METADATA,
-                            role_of(pointer_phys(page->roles)));
     return check_equal(out, 301, "roles of a page", page->addr_phys, n_roles, page->n_roles);
 }
 
@@ -89,7 +98,7 @@ bool check_roles(struct mm_violation *out)
         if (page->words != (page->roles != NULL ? page->roles : mm.no_roles))
             return check_failed(out, 304, "kfree is led to another role table", (u64)i * PAGE_BYTES,
                                 (u64)page->roles, (u64)page->words);
-        if (page->roles != NULL && !check_words(out, page))
+        if (page->roles != NULL && (!check_words(out, page) || !check_table_frame(out, page)))
             return false;
     }
     return check_stand_ins(out);

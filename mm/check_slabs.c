@@ -15,7 +15,7 @@ struct tally {
 
 /* What a recount of the descriptor frames finds. */
 struct descriptor_tally {
-    u64 n_frames;        /* with the role of metadata, role tables left out */
+    u64 n_frames;        /* with the role of metadata */
     u64 n_units_partial; /* used by slabs in frames that have free units, ... */
     u64 n_units_full;    /* ... and in those that have none */
 };
@@ -111,8 +111,8 @@ static bool check_block(struct mm_violation *out, phys_t first, unsigned class, 
         return check_failed(out, 315, "a block is not aligned, or does not lead to its own live byte",
                             first.addr, (u64)live, (u64)live_of_word(*role_word(first)));
     for (u64 at = FRAME_BYTES; at < bytes; at += FRAME_BYTES)
-        if (role_of(phys_add(first, at)) != ROLE_NONE || !frame_is_held(phys_add(first, at)))
-            return check_failed(out, 315, "a frame inside a block is not held, or has a role",
+        if (role_of(phys_add(first, at)) != ROLE_NONE || !frame_is_mms(phys_add(first, at)))
+            return check_failed(out, 315, "a frame inside a block is held, free, or has a role",
                                 first.addr + at, 0, role_of(phys_add(first, at)));
     if (*live > 1)
         return check_failed(out, 313, "a block lives more than once", first.addr, 1, *live);
@@ -145,7 +145,6 @@ static bool tally_frames(struct mm_violation *out, struct tallies *tallies)
         for (u64 k = 0; k < PAGE_FRAMES; k++)
             if (!check_frame(out, phys(page->addr_phys + k * FRAME_BYTES), tallies))
                 return false;
-        tallies->descriptors.n_frames--; /* the role table itself */
     }
     return true;
 }

@@ -4,7 +4,9 @@
 #include <lib/bits.h>
 #include <mm/check.h>
 #include <mm/frame.h>
+#include <mm/frame_bits.h>
 #include <mm/page.h>
+#include <mm/role.h>
 #include <mm/split.h>
 
 /* What a recount finds, a zone. */
@@ -12,7 +14,7 @@ struct tally {
     u64 ram_frames, free_frames;
     u64 free_in_ram;            /* free bits of split pages that lie in RAM */
     u64 split_free;             /* n_free of split pages */
-    u64 n_listed[SPLIT_ORDERS]; /* split pages by order */
+    u64 n_listed[N_SPLIT_KINDS][SPLIT_ORDERS]; /* split pages by kind and order */
 };
 
 static const u64 *held_words(const struct Page *page)
@@ -29,7 +31,7 @@ static bool check_split(struct mm_violation *out, const struct Page *page, struc
         !check_equal(out, 202, "largest free order of a split page", page->addr_phys, split_largest(page),
                      page->order))
         return false;
-    if (n_free == PAGE_FRAMES)
+    if (n_free == PAGE_FRAMES && page->roles == NULL)
         return check_failed(out, 201, "a split page is free as a whole", page->addr_phys, PAGE_FRAMES - 1,
                             n_free);
     for (unsigned i = 0; i < ARRAY_LENGTH(page->free_frames); i++)
@@ -38,30 +40,33 @@ static bool check_split(struct mm_violation *out, const struct Page *page, struc
                                 held_words(page)[i]);
     tally->split_free += n_free;
     if (page->order != PAGE_NO_ORDER)
-        tally->n_listed[page->order]++;
+        tally->n_listed[page->roles != NULL][page->order]++;
     return true;
 }
 
 /* I203 of one list. */
-static bool check_split_list(struct mm_violation *out, const struct Zone *zone, unsigned order, u64 expected)
+static bool check_split_list(struct mm_violation *out, const struct Zone *zone, unsigned kind, unsigned order,
+                             u64 expected)
 {
+    const struct split_lists *lists = &zone->split[kind];
     u64 n = 0;
     u32 prev = PAGE_NOWHERE;
 
-    for (u32 i = zone->split_head[order]; i != PAGE_NOWHERE; i = page_at(i)->next) {
+    for (u32 i = lists->head[order]; i != PAGE_NOWHERE; i = page_at(i)->next) {
         const struct Page *page;
 
         if (i >= mm.n_pages || ++n > mm.n_pages)
             return check_failed(out, 203, "a list of split pages does not end", i, mm.n_pages, n);
         page = page_at(i);
-        if (page->state != PAGE_SPLIT || page->order != order || page->zone != zone || page->prev != prev)
+        if (page->state != PAGE_SPLIT || page->order != order || page->zone != zone || page->prev != prev ||
+            (page->roles != NULL) != kind)
             return check_failed(out, 203, "a page in a list of split pages does not belong there",
                                 page->addr_phys, order, page->order);
         prev = i;
     }
     return check_equal(out, 203, "pages in a list of split pages", order, expected, n) &&
-           check_equal(out, 203, "split_mask and the list disagree", order, n != 0,
-                       zone->split_mask >> order & 1);
+           check_equal(out, 203, "a mask and the list of split pages disagree", order, n != 0,
+                       lists->mask >> order & 1);
 }
 
 /* I113 of a page. */
@@ -130,9 +135,10 @@ static bool check_zone(struct mm_violation *out, const struct Zone *zone, const 
         !check_equal(out, 204, "free frames that lie in RAM", zone->start, tally->split_free,
                      tally->free_in_ram))
         return false;
-    for (unsigned order = 0; order < SPLIT_ORDERS; order++)
-        if (!check_split_list(out, zone, order, tally->n_listed[order]))
-            return false;
+    for (unsigned kind = 0; kind < N_SPLIT_KINDS; kind++)
+        for (unsigned order = 0; order < SPLIT_ORDERS; order++)
+            if (!check_split_list(out, zone, kind, order, tally->n_listed[kind][order]))
+                return false;
     return true;
 }
 
@@ -144,7 +150,7 @@ static bool check_stacked(struct mm_violation *out, phys_t frame)
 
     if (!is_aligned(frame.addr, FRAME_BYTES) || !page_exists(frame) || page->zone != &mm.zone[1] ||
         page->state != PAGE_SPLIT || frame_is_held(frame) ||
-        split_is_free(page, (unsigned)(frame.addr / FRAME_BYTES % PAGE_FRAMES), 0))
+        frame_bits_are_free(page->free_frames, (unsigned)(frame.addr / FRAME_BYTES % PAGE_FRAMES), 0))
         return check_failed(out, 206, "a frame in a CPU's stack is held, or free elsewhere", frame.addr, 0,
                             1);
     if (!ram_next_unreserved(frame.addr, &run) || run.start != frame.addr)
@@ -196,7 +202,23 @@ static bool check_stack(struct mm_violation *out, const struct mm_cpu *cpu)
     return true;
 }
 
-/* How many frames of [start, end), which is RAM, are free or held in split pages, or lie in pages of another
+/* Frames that the words of a page's role table give to mm in [first, first + n): blocks with the frames inside. */
+static u64 count_roles(const struct Page *page, u64 first, u64 n)
+{
+    u64 n_roles = 0;
+
+    for (u64 i = first; page->roles != NULL && i < first + n; i++) {
+        unsigned role = word_role(page->roles[i]) % ROLE_TOP_LEVEL;
+
+        if (role > FRAME_SHIFT && role <= ROLE_OBJECT_MAX)
+            n_roles += 1UL << (role - FRAME_SHIFT);
+        else
+            n_roles += word_role(page->roles[i]) != ROLE_NONE;
+    }
+    return n_roles;
+}
+
+/* How many frames of [start, end), which is RAM, are free, held or mm's in split pages, or lie in pages of another
  * state. */
 static u64 count_known(u64 start, u64 end)
 {
@@ -204,29 +226,40 @@ static u64 count_known(u64 start, u64 end)
 
     for (u64 at = start, stop; at < end; at = stop) {
         const struct Page *page = page_of(phys(at));
-        u64 first = at % PAGE_BYTES / FRAME_BYTES;
+        u64 first = at % PAGE_BYTES / FRAME_BYTES, n_here;
 
         stop = min_u64(end, align_down(at, PAGE_BYTES) + PAGE_BYTES);
+        n_here = (stop - at) / FRAME_BYTES;
         if (page->state == PAGE_SPLIT)
-            n += bitmap_count_range((const u64 *)page->free_frames, first, (stop - at) / FRAME_BYTES) +
-                 bitmap_count_range(held_words(page), first, (stop - at) / FRAME_BYTES);
+            n += bitmap_count_range((const u64 *)page->free_frames, first, n_here) +
+                 bitmap_count_range(held_words(page), first, n_here) + count_roles(page, first, n_here);
         else
-            n += (stop - at) / FRAME_BYTES;
+            n += n_here;
     }
+    return n;
+}
+
+/* Role tables, those in limbo included. */
+static u64 count_role_tables(void)
+{
+    u64 n = mm.limbo.n_tables + mm.limbo.n_tables_taken;
+
+    for (u32 i = 0; i < mm.n_pages; i++)
+        n += page_at(i)->roles != NULL;
     return n;
 }
 
 /* I205: no frame that was given to the allocator is lost. */
 static bool check_none_lost(struct mm_violation *out)
 {
+    u64 n_given = 0, n_known = count_role_tables();
     struct memory_range run;
 
-    for (u64 from = 0; ram_next_free(from, &run); from = run.end)
-        if (!check_equal(out, 205, "frames that are free, held or stacked", run.start,
-                         (run.end - run.start) / FRAME_BYTES,
-                         count_known(run.start, run.end) + count_stacked(run.start, run.end)))
-            return false;
-    return true;
+    for (u64 from = 0; ram_next_free(from, &run); from = run.end) {
+        n_given += (run.end - run.start) / FRAME_BYTES;
+        n_known += count_known(run.start, run.end) + count_stacked(run.start, run.end);
+    }
+    return check_equal(out, 205, "frames that are free, held, stacked or mm's", 0, n_given, n_known);
 }
 
 /* I205: no frame that was not given to the allocator is in it. */
@@ -266,5 +299,10 @@ bool check_zones(struct mm_violation *out)
     for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next)
         if (!check_stack(out, cpu))
             return false;
+    return true;
+}
+
+bool check_frames(struct mm_violation *out)
+{
     return check_none_lost(out) && check_none_stolen(out);
 }

@@ -121,6 +121,7 @@ static void list_add(struct mm_cpu *pair)
 
     while (last->next != NULL)
         last = last->next;
+    pair[MM_CONTEXT_CODE].number = pair[MM_CONTEXT_INTERRUPT].number = last->number + 1;
     __atomic_store_n(&last->next, pair, __ATOMIC_RELEASE);
 }
 

@@ -14,6 +14,7 @@
 #include <mm/inspect.h>
 #include <mm/platform.h>
 #include <mm/types.h>
+#include <mm/zone.h>
 
 #define MM_N_CONTEXTS 2
 enum mm_context { MM_CONTEXT_CODE, MM_CONTEXT_INTERRUPT };
@@ -22,7 +23,7 @@ enum mm_context { MM_CONTEXT_CODE, MM_CONTEXT_INTERRUPT };
 #define CLASS_MAX_SHIFT 20 /* class 15: 2^20 = 1 MiB */
 
 #define MAGAZINE_ROUNDS 63 /* with the empty round below them 1 KiB a class */
-#define STACK_FRAMES 64 /* 256 KiB */
+#define STACK_FRAMES 128 /* 512 KiB; small machines use less of it (mm.stack_frames) */
 #define STACK_PAGES 8   /* 16 MiB; small machines use less of it (mm.stack_pages) */
 #define STACK_BLOCKS 16 /* of one order; about mm.magazine_bytes at most */
 #define STACK_ORDERS 3  /* blocks of orders 1 .. 3 */
@@ -62,6 +63,8 @@ struct mm_cpu {
     u32 page[STACK_PAGES]; /* indexes into the page array */
     struct block_stack blocks[STACK_ORDERS]; /* of orders 1, 2, ... */
 
+    u32 preferred[N_SPLIT_KINDS]; /* the split pages that single frames come from (split.c) */
+    u32 number;                   /* of this CPU, from 0 on */
     enum mm_context context;
     struct debug_ring *ring; /* the last calls (debug.c), of both contexts; NULL: none */
     struct mm_cpu *other; /* this CPU's other context */

@@ -104,9 +104,14 @@ static void block_take_back(phys_t first, unsigned order)
     }
 }
 
-void debug_frame_handed_out(phys_t frame)
+void debug_block_handed_out(phys_t first, unsigned order)
 {
-    block_hand_out(frame, 0);
+    block_hand_out(first, order);
+}
+
+void debug_block_given_back(phys_t first, unsigned order)
+{
+    block_take_back(first, order);
 }
 
 u64 debug_check_filled(void)

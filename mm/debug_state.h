@@ -109,8 +109,9 @@ void debug_frames_freed(phys_t first, unsigned order, struct debug_here here);
 void debug_pages_taken(phys_t first, u32 n, struct debug_here here);
 void debug_pages_freed(phys_t first, u32 n, struct debug_here here);
 
-/* A frame was taken for mm itself: looked at, but nobody's. */
-void debug_frame_handed_out(phys_t frame);
+/* A block was taken for mm itself, or is about to be given back: looked at and filled, but nobody's. */
+void debug_block_handed_out(phys_t first, unsigned order);
+void debug_block_given_back(phys_t first, unsigned order);
 
 /* Frames that frame_alloc gave now serve mm itself: they are nobody's. */
 void debug_forget_frames(phys_t first);

@@ -11,12 +11,12 @@
 #include <lib/printf.h>
 #include <lib/string.h>
 #include <mm/frame.h>
+#include <mm/frame_bits.h>
 #include <mm/misuse.h>
 #include <mm/page.h>
 #include <mm/role.h>
 #include <mm/run.h>
 #include <mm/slab.h>
-#include <mm/split.h>
 
 static void set_block(struct mm_what *out, u64 start, u64 bytes)
 {
@@ -105,7 +105,7 @@ static void describe_free_frame(struct mm_what *out, const struct Page *page, ph
 {
     unsigned first = (unsigned)(frame.addr / FRAME_BYTES % PAGE_FRAMES), order = 0;
 
-    while (order + 1 < SPLIT_ORDERS && split_is_free(page, first & ~((2u << order) - 1), order + 1))
+    while (order + 1 < SPLIT_ORDERS && frame_bits_are_free(page->free_frames, first & ~((2u << order) - 1), order + 1))
         order++;
     out->kind = MM_FREE_FRAME;
     out->order = order;
@@ -120,7 +120,7 @@ static void describe_split(struct mm_what *out, phys_t at)
 
     if (describe_role(out, at))
         return;
-    if (split_is_free(page, (unsigned)(frame.addr / FRAME_BYTES % PAGE_FRAMES), 0)) {
+    if (frame_bits_are_free(page->free_frames, (unsigned)(frame.addr / FRAME_BYTES % PAGE_FRAMES), 0)) {
         describe_free_frame(out, page, frame);
     } else if (frame_is_held(frame)) {
         out->kind = MM_HELD_FRAME;
@@ -132,11 +132,8 @@ static void describe_split(struct mm_what *out, phys_t at)
         set_block(out, reserved->start, reserved->end - reserved->start);
     } else if (frame_is_stacked(frame)) {
         out->kind = MM_CACHED_FRAME;
-    } else if (early_owns(frame)) {
-        out->kind = MM_METADATA;
     } else {
-        out->kind = MM_RESERVED;
-        out->name = "start-up";
+        out->kind = MM_METADATA; /* taken early, or a role table */
     }
 }
 

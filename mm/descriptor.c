@@ -11,7 +11,7 @@
  *
  * Invariants, checked by check_slabs.c:
  *   I311  Each descriptor frame has the role ROLE_METADATA, and its header's bits are those of the slabs in it.  The
- *         frames with free units are those in the list; a frame of that role that is none is a role table.
+ *         frames with free units are those in the list.
  *
  * Locking: mm.descriptors.lock.  Frames are taken and given back with the lock released.
  */

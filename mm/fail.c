@@ -8,20 +8,19 @@
  *
  * Terms.  A *request* is a question to a zone for memory that is to be taken.  Exactly these are counted:
  *
- *      frame_alloc, of any zone and order, that a CPU's stacks cannot serve        (frame.c, frame_find)
- *      the refill of an empty stack of frames: 1 request, for however many         (frame_stack.c,
- * stack_refill) frame_alloc_in, for frames of one page: 1 request, for however many         (frame.c)
- *      alloc_pages, of any zone and number, with arguments that make sense         (page.c, pages_find)
+ *      frame_alloc, of any zone and order, that a CPU's stacks cannot serve        (find.c, find_memory)
+ *      alloc_pages, of any zone and number, with arguments that make sense         (the same)
+ *      frames and blocks with roles: 1 request, for however many                   (the same)
+ *      the refill of an empty stack of frames: 1 request, for however many         (frame_stack.c)
  *
- * Whatever else needs memory comes there: slabs and large objects, descriptor frames, role tables, page
- * tables, the spares of paging, caches of CPUs.  So one kmalloc can make several requests (the slab's frame,
- * its descriptor's, a role table for either), or none, when a slab has room.  Not counted: what is served
- * without asking a zone (an object of a slab, a kept frame of paging), growing and borrowing (parts of the
- * request that they serve), and early frames at boot.
+ * Whatever else needs memory comes there: slabs and large objects, descriptor frames, page tables, the spares
+ * of paging, caches of CPUs.  So one kmalloc can make several requests (the slab's frame, its descriptor's),
+ * or none, when a slab has room.  Not counted: what is served without asking a zone (an object of a slab, a
+ * kept frame of paging), growing and borrowing (parts of the request that they serve), and early frames at
+ * boot.
  *
  * What a failing request sees is what it would see if memory were exhausted: what is cached is given back
- * first (reclaim.c), then it gets nothing.  A refill, and one for frames of one page, has another way to go,
- * and gives nothing back.
+ * first (reclaim.c), then it gets nothing.  A refill has another way to go, and gives nothing back.
  *
  *      nth 3       . . X . . . . . .
  *      every 3     . . X . . X . . X

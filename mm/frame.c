@@ -5,36 +5,38 @@
  * Terms.  A frame is *held* from frame_alloc to frame_free: its bit in the held array is set.  The array has a word for
  * 64 frames, lies in a window of its own and is backed only where there is RAM, like the page array.
  *
- *      frame_alloc(NORMAL, 0) --> CPU's stack --(empty: 32 at once)--> split pages --> runs of whole pages
+ *      frame_alloc(NORMAL, 0) --> CPU's stack --(empty: 64 at once)--> split pages --> runs of whole pages
  *      frame_alloc(any, k)    ------------------------------------->      |               (run.c)
  *                                                                   (split.c)
  *
- * A free frame's bit is set in its page's bitmap when it lies in the zone, and nowhere when it lies in a CPU's stack or
- * was never given to the allocator (reserved): so `held` alone decides whether a free is right, and double frees, frees of
- * reserved memory and frees of what never was memory fail one and the same test.  The bits are changed by atomic
- * operations, since other CPUs may hold other frames of the same word; of two simultaneous frees one sees the bit clear.
+ * A free frame's bit is set in its page's bitmap when it lies in the zone, and nowhere when it lies in a CPU's stack, serves
+ * mm itself (role.c) or was never given to the allocator (reserved): so `held` alone decides whether a free is right, and
+ * double frees, frees of reserved memory, of mm's own and of what never was memory fail one and the same test.  The bits
+ * are changed by atomic operations, since other CPUs may hold other frames of the same word; of two simultaneous frees one
+ * sees the bit clear.
  *
- * When memory runs out, in this order: the zone itself; growing (zone.c); giving back what is cached (reclaim.c); and for
- * NORMAL borrowing from DMA.  Blocks of more than 256 frames are runs of whole pages with state PAGE_BLOCK.
+ * find.c says what happens when memory runs out.  Blocks of more than 256 frames are runs of whole pages with state
+ * PAGE_BLOCK.
  *
- * Cost: from or to the stack no lock, about 20 instructions (frame_stack.c).
+ * Cost: a single frame from or to the stack 22 and 29 instructions, a small block 40 and 60, no lock (frame_stack.c).
  *
  * Invariants, checked by check_zones.c:
- *   I205  Each frame of a split page that is neither reserved nor was taken early is free there, in a CPU's stack, or held;
- *         one that is reserved is none of these, and its page is split.
+ *   I205  Each frame of a split page that is neither reserved nor was taken early is free there, in a CPU's stack, held,
+ *         or mm's own: a frame with a role, or inside a block with one, or a role table (role.c), or one in limbo; one that
+ *         is reserved is none of these, and its page is split.
  *   I206  A frame in a CPU's stack is NORMAL's, not reserved, not held, not free in its page, and in one stack once.
- *   I207  A frame with a role (role.c) is held, or was taken early.  Checked by check_roles.c.
+ *   I207  A frame with a role (role.c) is neither held nor free.  Checked by check_roles.c.
  *
  * Locking: the zone's lock around its lists; the stack belongs to the running context (cpu.h).
  */
 #include <lib/bits.h>
-#include <mm/fail.h>
+#include <lib/compiler.h>
+#include <mm/find.h>
 #include <mm/frame.h>
+#include <mm/frame_bits.h>
 #include <mm/frame_stack.h>
 #include <mm/misuse.h>
 #include <mm/page.h>
-#include <mm/reclaim.h>
-#include <mm/role.h>
 #include <mm/run.h>
 #include <mm/split.h>
 
@@ -62,14 +64,15 @@ static void held_set(phys_t first, unsigned order)
 }
 
 /* Clears the bits of `mask`; false, and nothing changed, unless all of them were set. */
-static bool held_clear_word(u64 *word, u64 mask)
+static inline bool held_clear_word(u64 *word, u64 mask)
 {
-    u64 old = __atomic_fetch_and(word, ~mask, __ATOMIC_ACQ_REL);
+    u64 old = __atomic_load_n(word, __ATOMIC_RELAXED);
 
-    if (LIKELY((old & mask) == mask))
-        return true;
-    __atomic_fetch_or(word, old & mask, __ATOMIC_RELAXED);
-    return false;
+    do {
+        if (UNLIKELY((old & mask) != mask))
+            return false;
+    } while (UNLIKELY(!__atomic_compare_exchange_n(word, &old, old & ~mask, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)));
+    return true;
 }
 
 static bool held_clear(phys_t first, unsigned order)
@@ -93,8 +96,23 @@ bool frame_is_held(phys_t frame)
     return page_exists(frame) && page_of(frame)->state == PAGE_SPLIT && (*held_word(frame) & held_bit(frame)) != 0;
 }
 
+bool frame_is_mms(phys_t frame)
+{
+    const struct Page *page = page_of(frame);
+
+    return page->state == PAGE_SPLIT && !frame_is_held(frame) &&
+           !frame_bits_are_free(page->free_frames, (unsigned)(frame.addr / FRAME_BYTES % PAGE_FRAMES), 0);
+}
+
+/* A block of 2^order frames that somebody asks for. */
+struct block_request {
+    struct request request;
+    unsigned order;
+    phys_t first;
+};
+
 /* Takes a block of whole pages. */
-static phys_t zone_take_pages(struct Zone *zone, unsigned order)
+static phys_t take_pages(struct Zone *zone, unsigned order)
 {
     u32 n_pages = (u32)1 << (order - SPLIT_ORDERS);
     u32 first = run_take_aligned(zone, n_pages);
@@ -106,62 +124,62 @@ static phys_t zone_take_pages(struct Zone *zone, unsigned order)
     return phys(page_at(first)->addr_phys);
 }
 
-static phys_t zone_take(struct Zone *zone, unsigned order)
+static u64 take_block(struct Zone *zone, struct request *request)
 {
-    ul flags = platform_lock(&zone->lock);
-    phys_t first = order < SPLIT_ORDERS ? split_take(zone, order) : zone_take_pages(zone, order);
+    struct block_request *block = (struct block_request *)request;
 
-    if (!phys_is_none(first))
-        zone_count_taken(zone, (s64)1 << order);
-    platform_unlock(&zone->lock, flags);
-    return first;
-}
-
-/* From the zone itself, or after making it larger. */
-static phys_t zone_take_or_grow(struct Zone *zone, unsigned order)
-{
-    u32 n_pages = order < SPLIT_ORDERS ? 1 : (u32)1 << (order - SPLIT_ORDERS);
-    phys_t first = zone_take(zone, order);
-
-    if (phys_is_none(first) && zone->selector == ZONE_NORMAL && zone_grow(n_pages, false))
-        first = zone_take(zone, order);
-    return first;
+    if (block->order >= SPLIT_ORDERS)
+        block->first = take_pages(zone, block->order);
+    else
+        block->first = split_take(zone, block->order);
+    return phys_is_none(block->first) ? 0 : request->n_frames;
 }
 
 /* Wherever there is a block that this zone may have; not held yet. */
 static phys_t frame_find(struct Zone *zone, unsigned order)
 {
-    phys_t first;
+    struct block_request block = {
+        {take_block, (u64)1 << order, order < SPLIT_ORDERS ? 1 : (u32)1 << (order - SPLIT_ORDERS), false, EFFORT_USUAL},
+        order,
+        PHYS_NONE};
 
-    if (fail_wanted(zone, (u64)1 << order)) {
-        reclaim_for(zone);
-        return PHYS_NONE;
-    }
-    first = zone_take_or_grow(zone, order);
-
-    if (phys_is_none(first) && reclaim_for(zone))
-        first = zone_take_or_grow(zone, order);
-    if (phys_is_none(first) && zone->selector == ZONE_NORMAL && zone_dma_can_lend((u64)1 << order))
-        first = zone_take(&mm.zone[0], order);
-    return first;
+    return find_memory(zone, &block.request) == 0 ? PHYS_NONE : block.first;
 }
 
-/* What the stack of single frames cannot give at once. */
+/* What the CPU's stacks cannot give at once. */
 static NOINLINE phys_t frame_alloc_slowly(unsigned selector, unsigned order)
 {
     struct Zone *zone = zone_of_selector(selector);
-    struct mm_cpu *cpu = platform_cpu();
     phys_t first = PHYS_NONE;
 
     if (zone == NULL || order > FRAME_MAX_ORDER)
         return PHYS_NONE;
-    mm_enter(cpu);
-    if (selector == ZONE_NORMAL && order <= STACK_ORDERS)
-        first = frame_stack_pop(cpu, order);
+    if (selector == ZONE_NORMAL && order == 0)
+        first = frame_stack_refill();
     if (phys_is_none(first))
         first = frame_find(zone, order);
     if (!phys_is_none(first) && order < SPLIT_ORDERS)
         held_set(first, order);
+    return first;
+}
+
+/* A small block of NORMAL, from the CPU's stack of that order if it has one. */
+static FAST_PATH NOINLINE phys_t frame_alloc_block(unsigned selector, unsigned order)
+{
+    struct mm_cpu *cpu = platform_cpu();
+    struct block_stack *blocks;
+    phys_t first;
+
+    if (order - 1 >= STACK_ORDERS || selector != ZONE_NORMAL)
+        return frame_alloc_slowly(selector, order);
+    blocks = &cpu->blocks[order - 1];
+    mm_enter(cpu);
+    if (blocks->n == 0) {
+        mm_leave(cpu);
+        return frame_alloc_slowly(selector, order);
+    }
+    first = blocks->block[--blocks->n];
+    __atomic_fetch_or(held_word(first), held_bit(first) * bits_low_mask(1u << order), __ATOMIC_RELAXED);
     mm_leave(cpu);
     if (UNLIKELY(mm.debug.features != 0) && !phys_is_none(first))
         debug_frames_taken(first, order, DEBUG_HERE);
@@ -172,36 +190,22 @@ FAST_PATH phys_t frame_alloc(unsigned selector, unsigned order)
 {
     struct mm_cpu *cpu = platform_cpu();
     phys_t frame;
+    u64 n;
 
+    if (UNLIKELY((order | (selector ^ ZONE_NORMAL)) != 0))
+        return frame_alloc_block(selector, order);
     mm_enter(cpu);
-    if (UNLIKELY(order != 0 || selector != ZONE_NORMAL || cpu->n_frames == 0)) {
+    n = cpu->n_frames;
+    if (UNLIKELY(n == 0)) {
         mm_leave(cpu);
-        return frame_alloc_slowly(selector, order);
+        return frame_alloc_slowly(ZONE_NORMAL, 0);
     }
-    frame = cpu->frame[--cpu->n_frames];
+    cpu = OPAQUE(cpu); /* so that n is counted down in memory, and stays in its register */
+    cpu->n_frames--;
+    frame = cpu->frame[n - 1];
     __atomic_fetch_or(held_word(frame), held_bit(frame), __ATOMIC_RELAXED);
     mm_leave(cpu);
     return frame;
-}
-
-u32 frame_alloc_in(struct Page *page, phys_t *frames, u32 n)
-{
-    struct Zone *zone = page->zone;
-    u32 n_taken;
-    ul flags;
-
-    if (fail_wanted(zone, n))
-        return 0;
-    flags = platform_lock(&zone->lock);
-    n_taken = page->state == PAGE_SPLIT && page->zone == zone ? split_take_in(zone, page, frames, n) : 0;
-
-    zone_count_taken(zone, n_taken);
-    for (u32 i = 0; i < n_taken; i++)
-        held_set(frames[i], 0);
-    platform_unlock(&zone->lock, flags);
-    for (u32 i = 0; UNLIKELY(mm.debug.features != 0) && i < n_taken; i++)
-        debug_frame_handed_out(frames[i]);
-    return n_taken;
 }
 
 static int frame_free_pages(phys_t first, unsigned order, struct debug_here here)
@@ -217,25 +221,10 @@ static int frame_free_pages(phys_t first, unsigned order, struct debug_here here
         if (UNLIKELY(mm.debug.features != 0))
             debug_frames_freed(first, order, here);
         run_give(zone, index, n_pages);
-        zone_count_taken(zone, -((s64)1 << order));
+        zone_count_given(zone, (u64)1 << order);
     }
     platform_unlock(&zone->lock, flags);
     return right ? 0 : misuse_phys("frame_free", first);
-}
-
-/* True when a frame of the block serves mm itself: then only its role's owner may free it, after clearing the role. */
-static bool block_has_role(const struct Page *page, phys_t first, unsigned order)
-{
-    struct mm_cpu *cpu = platform_cpu();
-    bool has_role = false;
-    const ul *word;
-
-    mm_enter(cpu); /* another CPU may be about to free the table, if the block is not in it */
-    word = &page->words[first.addr / FRAME_BYTES % PAGE_FRAMES];
-    for (unsigned i = 0; i < 1u << order; i++)
-        has_role |= word_role(word[i]) != ROLE_NONE;
-    mm_leave(cpu);
-    return has_role;
 }
 
 /* Blocks, frames of other zones, and what is wrong. */
@@ -248,8 +237,7 @@ static NOINLINE int frame_free_slowly(phys_t first, unsigned order)
         return misuse_phys("frame_free", first);
     if (order >= SPLIT_ORDERS)
         return frame_free_pages(first, order, DEBUG_HERE);
-    if (page_of(first)->state != PAGE_SPLIT || block_has_role(page_of(first), first, order) ||
-        debug_owns(first, order) || !held_clear(first, order))
+    if (page_of(first)->state != PAGE_SPLIT || debug_owns(first, order) || !held_clear(first, order))
         return misuse_phys("frame_free", first);
     if (UNLIKELY(mm.debug.features != 0))
         debug_frames_freed(first, order, DEBUG_HERE);
@@ -260,27 +248,63 @@ static NOINLINE int frame_free_slowly(phys_t first, unsigned order)
     }
     flags = platform_lock(&zone->lock);
     split_give(zone, first, order);
-    zone_count_taken(zone, -((s64)1 << order));
+    zone_count_given(zone, (u64)1 << order);
     platform_unlock(&zone->lock, flags);
     return 0;
 }
 
+/* A small block of NORMAL, onto the CPU's stack of that order if there is room. */
+static FAST_PATH NOINLINE int frame_free_block(phys_t first, unsigned order)
+{
+    struct mm_cpu *cpu = platform_cpu();
+    struct block_stack *blocks;
+
+    if (order - 1 >= STACK_ORDERS || first.addr >= mm.ram_end || !is_aligned(first.addr, FRAME_BYTES << order) ||
+        page_of(first)->zone != &mm.zone[1])
+        return frame_free_slowly(first, order);
+    blocks = &cpu->blocks[order - 1];
+    mm_enter(cpu);
+    if (blocks->n == blocks->capacity ||
+        !held_clear_word(held_word(first), held_bit(first) * bits_low_mask(1u << order))) {
+        mm_leave(cpu);
+        return frame_free_slowly(first, order);
+    }
+    blocks->block[blocks->n++] = first;
+    mm_leave(cpu);
+    return 0;
+}
+
+/* The number of a frame; something huge for what is not its first byte. */
+static inline u64 frame_number(phys_t first)
+{
+    return first.addr >> FRAME_SHIFT | first.addr << (BITS_PER_WORD - FRAME_SHIFT);
+}
+
+/* The zone is NORMAL only where there is RAM, and with it a word of the held array. */
 FAST_PATH int frame_free(phys_t first, unsigned order)
 {
     struct mm_cpu *cpu = platform_cpu();
-    const struct Page *page;
+    u64 frame = frame_number(first), n, bit, *word;
 
-    if (UNLIKELY(order != 0 || first.addr >= mm.ram_end || first.addr % FRAME_BYTES != 0 ||
-                 cpu->n_frames == cpu->frame_capacity))
-        return frame_free_slowly(first, order);
-    page = page_of(first);
-    mm_enter(cpu);
-    if (UNLIKELY(page->zone != &mm.zone[1] || word_role(page->words[first.addr / FRAME_BYTES % PAGE_FRAMES]) != 0 ||
-                 !held_clear_word(held_word(first), held_bit(first)))) {
-        mm_leave(cpu);
+    if (UNLIKELY(order != 0))
+        return frame_free_block(first, order);
+    if (UNLIKELY(frame >= mm.n_frames) || UNLIKELY(page_at_frame(frame)->zone != &mm.zone[1]))
         return frame_free_slowly(first, 0);
-    }
-    cpu->frame[cpu->n_frames++] = first;
+    mm_enter(cpu);
+    n = cpu->n_frames;
+    if (UNLIKELY(n == cpu->frame_capacity))
+        goto slowly;
+    word = &((u64 *)MM_HELD_ARRAY)[frame / BITS_PER_WORD];
+    bit = (u64)1 << (frame % BITS_PER_WORD);
+    if (UNLIKELY((__atomic_fetch_and(word, ~bit, __ATOMIC_ACQ_REL) & bit) == 0))
+        goto slowly;
+    cpu->frame[n] = first;
+    cpu = OPAQUE(cpu);
+    cpu->n_frames++;
     mm_leave(cpu);
     return 0;
+
+slowly:
+    mm_leave(cpu);
+    return frame_free_slowly(first, 0);
 }

@@ -13,7 +13,7 @@
  * @zone:  exactly one ZONE_*.  NORMAL grows into UNMAPPED, and borrows from DMA when nothing else is left.
  * @order: 0 .. FRAME_MAX_ORDER.
  * Returns its physical address, or PHYS_NONE for a bad argument or when memory is exhausted, caches given back first.
- * Any context but NMI.  Cost: about 20 instructions for a single NORMAL frame from the CPU's stack, about 100 otherwise.
+ * Any context but NMI.  Cost: about 20 instructions for a single NORMAL frame from the CPU's stack, 200 otherwise.
  */
 MUST_USE phys_t frame_alloc(unsigned zone, unsigned order);
 
@@ -23,10 +23,10 @@ MUST_USE phys_t frame_alloc(unsigned zone, unsigned order);
  */
 int frame_free(phys_t first, unsigned order);
 
-/* Takes up to n free frames of this very page, if it is split.  Returns how many.  For frames with roles. */
-MUST_USE u32 frame_alloc_in(struct Page *page, phys_t *frames, u32 n);
-
 /* True when somebody holds this frame (of RAM) from frame_alloc. */
 bool frame_is_held(phys_t frame);
+
+/* True for a frame of a split page that is neither held nor free there: mm's own, reserved, or in a CPU's stack. */
+bool frame_is_mms(phys_t frame);
 
 #endif

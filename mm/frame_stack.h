@@ -9,11 +9,11 @@
 /* Cuts the stacks of a CPU's caches, which are empty, to the size of this machine; to nothing when they are not in use. */
 void frame_stacks_cut(struct mm_cpu *cpu, bool in_use);
 
-/* A block of order 0 .. STACK_ORDERS, nobody's: the one freed last; order 0 refills an empty stack from the zone.
- * PHYS_NONE when there is none. */
-MUST_USE phys_t frame_stack_pop(struct mm_cpu *cpu, unsigned order);
+/* Fills the running context's stack of single frames, which is empty, up to half from the zone, and takes one of them,
+ * nobody's.  PHYS_NONE when the zone has none, or this context keeps no stack. */
+MUST_USE phys_t frame_stack_refill(void);
 
-/* Puts such a block, nobody's any more, onto the running context's stack; drains half of a full one first. */
+/* Puts a block of order 0 .. STACK_ORDERS, nobody's any more, onto the running context's stack; drains half of a full one first. */
 void frame_stack_push(phys_t first, unsigned order);
 
 /* Gives everything in a CPU's stacks back to the zone. */

@@ -2,10 +2,10 @@
 /* Views of mm for people: zones, classes, reserved ranges.  Copies; see inspect.h. */
 #include <lib/bits.h>
 #include <lib/string.h>
+#include <mm/frame_bits.h>
 #include <mm/page.h>
 #include <mm/paging.h>
 #include <mm/slab.h>
-#include <mm/split.h>
 
 /* Frames that lie in the CPUs' stacks and belong to a zone: NORMAL's only. */
 static u64 zone_cached_frames(unsigned zone)
@@ -22,9 +22,9 @@ static u64 zone_cached_frames(unsigned zone)
 /* Counts the free blocks of a zone's lists. */
 static void zone_count_blocks(const struct Zone *zone, struct mm_zone_info *out)
 {
-    for (unsigned order = 0; order < SPLIT_ORDERS; order++)
-        for (u32 i = zone->split_head[order]; i != PAGE_NOWHERE; i = page_at(i)->next)
-            split_count_blocks(page_at(i), out->n_free_blocks);
+    for (unsigned list = 0; list < N_SPLIT_KINDS * SPLIT_ORDERS; list++)
+        for (u32 i = zone->split[list / SPLIT_ORDERS].head[list % SPLIT_ORDERS]; i != PAGE_NOWHERE; i = page_at(i)->next)
+            frame_bits_count(page_at(i)->free_frames, out->n_free_blocks);
     for (unsigned order = 0; order < RUN_ORDERS; order++)
         for (u32 i = zone->run_head[order]; i != PAGE_NOWHERE; i = page_at(i)->next) {
             out->n_free_blocks[SPLIT_ORDERS + order]++;

@@ -9,16 +9,16 @@
  * So a role table that no page leads to, and a descriptor that no role word leads to, wait here, unchanged, until every
  * CPU has been seen outside of mm since (platform_synchronize): what it reads from then on cannot lead to them.
  *
- *      table_release, slab_destroy --> limbo --(every CPU seen outside)--> frames, descriptor frames
+ *      role_frames_free, slab_destroy --> limbo --(every CPU seen outside)--> frames, descriptor frames
  *
  * With one CPU that is at once, except inside an interrupt handler; with several it is done for LIMBO_SLABS at a time,
  * by mm_shrink, and before memory runs out.
  *
- * Locking: mm.limbo.lock.  Nothing is freed with it held.
+ * Locking: mm.limbo.lock, also inside a zone's.  Nothing is freed with it held.
  */
 #include <mm/cpu.h>
-#include <mm/frame.h>
 #include <mm/limbo.h>
+#include <mm/role.h>
 #include <mm/slab.h>
 #include <mm/state.h>
 
@@ -38,17 +38,15 @@ void limbo_add_slab(struct slab *slab)
     platform_unlock(&mm.limbo.lock, flags);
 }
 
-bool limbo_has_room(void)
-{
-    return mm.limbo.n_tables + mm.limbo.n_tables_taken < LIMBO_TABLES;
-}
-
-void limbo_add_table(phys_t frame)
+bool limbo_add_table(phys_t frame)
 {
     ul flags = platform_lock(&mm.limbo.lock);
+    bool has_room = mm.limbo.n_tables + mm.limbo.n_tables_taken < LIMBO_TABLES;
 
-    mm.limbo.table[mm.limbo.n_tables++] = frame;
+    if (has_room)
+        mm.limbo.table[mm.limbo.n_tables++] = frame;
     platform_unlock(&mm.limbo.lock, flags);
+    return has_room;
 }
 
 /* Moves everything out of *from, which is shared, into *to, which is not. */
@@ -77,15 +75,19 @@ static void limbo_leave_places(u32 n_tables)
     platform_unlock(&mm.limbo.lock, flags);
 }
 
+/* The tables come back to the places that were kept for them. */
 static void limbo_put_back(struct limbo *taken)
 {
     struct list_node *node;
+    ul flags;
 
     while ((node = list_pop(&taken->slabs)) != NULL)
         limbo_add_slab(container_of(node, struct slab, link));
+    flags = platform_lock(&mm.limbo.lock);
     for (u32 i = 0; i < taken->n_tables; i++)
-        limbo_add_table(taken->table[i]);
-    limbo_leave_places(taken->n_tables);
+        mm.limbo.table[mm.limbo.n_tables++] = taken->table[i];
+    mm.limbo.n_tables_taken -= taken->n_tables;
+    platform_unlock(&mm.limbo.lock, flags);
 }
 
 /* One round; false when it is not possible to wait here. */
@@ -103,7 +105,7 @@ static bool limbo_settle_once(void)
     while ((node = list_pop(&taken.slabs)) != NULL)
         descriptor_free(container_of(node, struct slab, link));
     for (u32 i = 0; i < taken.n_tables; i++)
-        frame_free(taken.table[i], 0);
+        role_table_free(taken.table[i]);
     return true;
 }
 

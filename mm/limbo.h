@@ -26,11 +26,9 @@ void limbo_start(void);
 /* Takes a descriptor that no role word leads to any more. */
 void limbo_add_slab(struct slab *slab);
 
-/* True when there is place for another role table (the caller holds mm.role_lock around this and limbo_add_table). */
-bool limbo_has_room(void);
-
-/* Takes the frame of a role table that no page leads to any more. */
-void limbo_add_table(phys_t frame);
+/* Takes the frame of a role table that no page will lead to from now on; false when there is no place for it.  The caller
+ * holds the lock of the page's zone. */
+MUST_USE bool limbo_add_table(phys_t frame);
 
 /* Frees what is in limbo, once no CPU can be reading it; or does nothing, where it cannot wait for that. */
 void limbo_settle(void);

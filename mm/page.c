@@ -26,10 +26,9 @@
  */
 #include <lib/bits.h>
 #include <lib/string.h>
-#include <mm/fail.h>
+#include <mm/find.h>
 #include <mm/misuse.h>
 #include <mm/page.h>
-#include <mm/reclaim.h>
 #include <mm/run.h>
 
 #define PAGES_MAX 63
@@ -55,42 +54,31 @@ static void pages_own(struct Page *first, u32 n, ul flags)
         __atomic_fetch_add(&mm.shared_bytes, n * PAGE_BYTES, __ATOMIC_RELAXED);
 }
 
-static struct Page *zone_take_run(struct Zone *zone, u32 n, ul flags)
-{
-    ul saved = platform_lock(&zone->lock);
-    u32 index = run_take(zone, n);
+/* A run that somebody asks for. */
+struct run_request {
+    struct request request;
+    u32 n_pages;
+    ul flags;
+    u32 first;
+};
 
-    if (index != PAGE_NOWHERE) {
-        zone_count_taken(zone, (s64)n * (s64)PAGE_FRAMES);
-        pages_own(page_at(index), n, flags);
-    }
-    platform_unlock(&zone->lock, saved);
-    return index == PAGE_NOWHERE ? NULL : page_at(index);
+static u64 take_run(struct Zone *zone, struct request *request)
+{
+    struct run_request *run = (struct run_request *)request;
+
+    run->first = run_take(zone, run->n_pages);
+    if (run->first == PAGE_NOWHERE)
+        return 0;
+    pages_own(page_at(run->first), run->n_pages, run->flags);
+    return request->n_frames;
 }
 
-static struct Page *zone_take_run_or_grow(struct Zone *zone, u32 n, ul flags)
-{
-    struct Page *first = zone_take_run(zone, n, flags);
-
-    if (first == NULL && zone->selector == ZONE_NORMAL && zone_grow(n, true))
-        first = zone_take_run(zone, n, flags);
-    return first;
-}
-
+/* A run of whole pages, the caller's; NULL when memory is exhausted. */
 static struct Page *pages_find(struct Zone *zone, u32 n, ul flags)
 {
-    struct Page *first;
+    struct run_request run = {{take_run, (u64)n * PAGE_FRAMES, n, true, EFFORT_USUAL}, n, flags, PAGE_NOWHERE};
 
-    if (fail_wanted(zone, n * PAGE_FRAMES)) {
-        reclaim_for(zone);
-        return NULL;
-    }
-    first = zone_take_run_or_grow(zone, n, flags);
-    if (first == NULL && reclaim_for(zone))
-        first = zone_take_run_or_grow(zone, n, flags);
-    if (first == NULL && zone->selector == ZONE_NORMAL && zone_dma_can_lend(n * PAGE_FRAMES))
-        first = zone_take_run(&mm.zone[0], n, flags);
-    return first;
+    return find_memory(zone, &run.request) == 0 ? NULL : page_at(run.first);
 }
 
 /* Puts a page, nobody's, onto the stack; false when it does not belong or fit there. */
@@ -110,7 +98,6 @@ static bool page_stack_push(struct mm_cpu *cpu, u32 index)
 static NOINLINE struct Page *alloc_pages_slowly(unsigned int zone_select, int num, ul flags)
 {
     struct Zone *zone = zone_of_selector(zone_select);
-    struct mm_cpu *cpu = platform_cpu();
     struct Page *first;
 
     if (zone == NULL) {
@@ -121,9 +108,7 @@ static NOINLINE struct Page *alloc_pages_slowly(unsigned int zone_select, int nu
         platform_report(MM_NOTE, "mm: alloc_pages: %d pages, not 1 to %d", num, PAGES_MAX);
         return NULL;
     }
-    mm_enter(cpu);
     first = pages_find(zone, (u32)num, flags);
-    mm_leave(cpu);
     if (first == NULL)
         platform_report(MM_NOTE, "mm: alloc_pages: no room for %d pages in %s", num, zone->name);
     else if (UNLIKELY(mm.debug.features != 0))
@@ -159,7 +144,7 @@ static void pages_give(u32 index, u32 n)
             count++;
         flags = platform_lock(&zone->lock);
         run_give(zone, index + done, count);
-        zone_count_taken(zone, -(s64)(count * PAGE_FRAMES));
+        zone_count_given(zone, count * PAGE_FRAMES);
         platform_unlock(&zone->lock, flags);
         done += count;
     }

@@ -6,9 +6,11 @@
 #include <mm/state.h>
 #include <mm/types.h>
 
+_Static_assert(sizeof(struct Page) == 128, "an index becomes an address by one shift");
+
 enum page_state {
     PAGE_ABSENT,    /* no RAM */
-    PAGE_SPLIT,     /* frames: free_frames, n_free and order count; in split_head[order] when order is one */
+    PAGE_SPLIT,     /* frames: free_frames, n_free and order count; in a list when order is one */
     PAGE_FREE_HEAD, /* first of a free block of 2^order pages, in run_head[order] */
     PAGE_FREE_BODY, /* inside a free block */
     PAGE_OWNED,     /* allocated by alloc_pages */
@@ -26,6 +28,12 @@ static inline struct Page *page_at(u32 index)
 static inline u32 page_index(const struct Page *page)
 {
     return (u32)(page - (const struct Page *)MM_PAGE_ARRAY);
+}
+
+/* The page of a frame by its number, below mm.n_frames. */
+static inline struct Page *page_at_frame(u64 frame)
+{
+    return (struct Page *)MM_PAGE_ARRAY + frame / PAGE_FRAMES;
 }
 
 /* The page of a physical address below mm.ram_end. */

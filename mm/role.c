@@ -17,34 +17,44 @@
  * no descriptor: its address part is chosen so that live[0] is byte 1 of the word itself.  Everything else points
  * to mm.no_object, where nothing is ever live; so no test is needed for it.
  *
- * Single frames with roles are taken, while there are any, from the page of the kernel's own tables, and then from the
- * page that the last one came from: so those who cannot be moved stay together, and after everything was freed nothing needs
- * a role table that did not need one at boot.
+ * Frames with roles cannot be moved, so they are kept together: pages with role tables have free lists of their own
+ * (split.c), and as long as one of them has a free frame, a frame that gets a role comes from there.  Else a page with
+ * many free frames in a row gets a role table, or a whole one; only when memory is nearly exhausted any page will do, be
+ * it for a single frame.
  *
- * Where a role table lies: in a frame of the page that it describes, if one is free; then it describes itself, too.  So
- * a page that serves mm needs no other page, and becomes whole again when all its roles are gone.  Else it lies in
- * another page, which needs a role table for it in turn.
+ * A frame with a role is in nobody's hands but mm's: it is not held (frame.c), so frame_free refuses it as it refuses
+ * everything that it did not hand out.  The same goes for the frames inside a block, and for role tables, which have no
+ * role of their own: a frame that is neither free nor anybody's is one of these, or on its way between two lists.
  *
- * Cost: a page's first role takes a frame and 512 stores; every other a store.  0.2 % of the pages that serve mm.
+ * Where a role table lies: in a page that has one already, if there is a free frame; else in the page that it describes;
+ * else anywhere in the zone.  So every two free frames of a zone serve one request, however they are scattered; and a page
+ * becomes whole again when all its roles are gone.
+ *
+ * Cost: a frame with a role takes 15 instructions more than one without; a page's first role a frame and 512 stores.
  *
  * Invariants, checked by check_roles.c:
  *   I301  n_roles of a page counts the words of its table that are not "none".
- *   I302  A role table is a held frame with the role ROLE_METADATA.
+ *   I302  A role table is a frame in the direct map that is neither free nor held nor has a role, of that page alone.
  *   I303  A page with a role table is split and in the direct map.
  *   I304  The word of a frame in which no object lies leads to mm.no_object, which is all zero.  words of a page is its role
  *         table, or mm.no_roles, all of whose words are such.
  *   I305  The used entries of a page table are its present ones; those that are no leaves lead to tables of the level below.
  *
- * Locking: mm.role_lock around n_roles and the coming and going of tables.  Words are set by who holds the frame.
+ * Locking: the lock of a page's zone around the coming and going of its table, and n_roles.  Words are set by who took
+ * the frame.  mm.role_lock around noting top-level tables.
  */
 #include <lib/bits.h>
 #include <lib/string.h>
-#include <mm/frame.h>
+#include <mm/find.h>
 #include <mm/page.h>
 #include <mm/paging.h>
 #include <mm/role.h>
+#include <mm/split.h>
 
 #define LIVE_MASK 0xff00UL
+
+/* A page is worth a role table when it has a free block of this order: 16 frames. */
+#define WORTHY_ORDER 4
 
 static ul word_make(enum role role, const void *points_to)
 {
@@ -93,216 +103,235 @@ void role_start(void)
         mm.no_roles[i] = word_none();
 }
 
-/* Makes a held frame the role table of a page that has none. */
-static void table_install(struct Page *page, phys_t frame)
-{
-    ul *table = phys_pointer(frame);
+/* ---- role tables; all with the lock of the zone ---- */
 
-    for (u64 i = 0; i < PAGE_FRAMES; i++)
-        table[i] = word_none();
-    page->n_roles = 0;
-    page->roles = table;
-    __atomic_store_n(&page->words, table, __ATOMIC_RELEASE); /* others look into it from now on */
-}
-
-/* What remains set in a table that describes nothing but itself, if it does. */
-static u16 own_role(const struct Page *page)
+/* A frame for the role table of this page; NULL when the zone has none left. */
+static ul *table_find(struct Zone *zone, struct Page *page)
 {
-    return page_of(pointer_phys(page->roles)) == page;
-}
-
-/* With the role lock: takes an idle table away from its page.  PHYS_NONE when the table is in use. */
-static phys_t table_uninstall(struct Page *page)
-{
+    struct Page *host = split_any(zone, SPLIT_ROLES, 0);
     phys_t frame;
 
-    if (page->roles == NULL || page->n_roles != own_role(page))
-        return PHYS_NONE;
-    if (!limbo_has_room()) {
-        __atomic_store_n(&mm.idle_role_tables, true, __ATOMIC_RELAXED);
-        return PHYS_NONE;
-    }
-    frame = pointer_phys(page->roles);
-    if (page_of(frame) == page) {
-        page->n_roles = 0;
-    } else {
-        *role_word(frame) = word_none();
-        page_of(frame)->n_roles--;
-    }
-    page->roles = NULL;
-    page->words = mm.no_roles;
-    limbo_add_table(frame);
-    return frame;
+    if (host == NULL && page->n_free != 0)
+        host = page;
+    if (host == NULL)
+        host = split_any(zone, SPLIT_PLAIN, 0);
+    if (host == NULL)
+        host = split_fresh(zone);
+    if (host == NULL)
+        return NULL;
+    zone_count_taken(zone, 1);
+    frame = split_take_block(zone, host, 0);
+    if (UNLIKELY(mm.debug.features != 0))
+        debug_block_handed_out(frame, 0);
+    return phys_pointer(frame);
 }
 
-/* Sends the page's role table to limbo when it says nothing any more, and then the one of the page where it lay. */
-static void table_release(struct Page *page)
+static bool table_install(struct Zone *zone, struct Page *page)
 {
-    for (;;) {
-        ul flags = platform_lock(&mm.role_lock);
-        phys_t frame = table_uninstall(page);
+    ul *table = table_find(zone, page);
+    ul none = word_none();
 
-        platform_unlock(&mm.role_lock, flags);
-        if (phys_is_none(frame))
-            break;
-        page = page_of(frame);
-    }
-    limbo_settle_if_due();
-}
-
-/* Gives `page` the held frame as its role table, or the frame's own page, if that has none.  The frame goes back when
- * another context was faster. */
-static void table_offer(struct Page *page, phys_t frame)
-{
-    ul flags = platform_lock(&mm.role_lock);
-    struct Page *host = page_of(frame);
-    struct Page *served = host->roles == NULL ? host : page;
-    bool used = served->roles == NULL;
-
-    if (used) {
-        if (UNLIKELY(mm.debug.features != 0))
-            debug_forget_frames(frame);
-        table_install(served, frame);
-        *role_word(frame) = word_make(ROLE_METADATA, &mm.no_object);
-        host->n_roles++;
-    }
-    platform_unlock(&mm.role_lock, flags);
-    if (!used)
-        frame_free(frame, 0);
-}
-
-/*
- * Makes sure that a page has a role table.  A frame out of a page without roles becomes the table of that page
- * (table_offer); the next one is then looked for there.  When memory is short, looking for it gives idle tables back,
- * that one among them: if what comes next is of no use either, the same frames would go round and round.
- */
-static bool table_ensure(struct Page *page)
-{
-    struct Page *source = page;
-    bool left_idle = false, is_short = false;
-
-    while (page->roles == NULL && !is_short) {
-        phys_t frame;
-
-        if (frame_alloc_in(source, &frame, 1) == 0)
-            frame = frame_alloc(ZONE_NORMAL, 0);
-        if (phys_is_none(frame))
-            return false;
-        is_short = left_idle && !__atomic_load_n(&mm.idle_role_tables, __ATOMIC_RELAXED);
-        source = page_of(frame);
-        table_offer(page, frame);
-        if (page->roles == NULL)
-            __atomic_store_n(&mm.idle_role_tables, true, __ATOMIC_RELAXED); /* the source's may stay idle */
-        left_idle = true;
-    }
-    return page->roles != NULL;
-}
-
-/* Gives frames of one page their first role, so that it keeps the role table.  False when that just went away. */
-static bool roles_claim(const phys_t *frames, u32 n)
-{
-    ul flags = platform_lock(&mm.role_lock);
-    struct Page *page = page_of(frames[0]);
-    bool there = page->roles != NULL;
-
-    if (there) {
-        page->n_roles = (uint16_t)(page->n_roles + n);
-        for (u32 i = 0; UNLIKELY(mm.debug.features != 0) && i < n; i++)
-            debug_forget_frames(frames[i]);
-        for (u32 i = 0; i < n; i++)
-            *role_word(frames[i]) = word_make(ROLE_METADATA, &mm.no_object);
-    }
-    platform_unlock(&mm.role_lock, flags);
-    return there;
-}
-
-/* Makes sure that a frame has a role word, with ROLE_METADATA in it. */
-static bool role_give(phys_t frame)
-{
-    do {
-        if (!table_ensure(page_of(frame)))
-            return false;
-    } while (!roles_claim(&frame, 1));
+    if (table == NULL)
+        return false;
+#pragma GCC unroll 8
+    for (u64 i = 0; i < PAGE_FRAMES; i++)
+        table[i] = none;
+    page->n_roles = 0;
+    split_set_roles(zone, page, table);
     return true;
 }
 
-/* Up to n frames of a page of NORMAL that has a role table, with ROLE_METADATA; how many. */
-static u32 frames_alloc_beside(struct Page *page, phys_t *frames, u32 n)
+/* Sends a page's role table, which says nothing any more, to limbo; when that is full it stays, to be looked for. */
+static void table_uninstall(struct Zone *zone, struct Page *page)
 {
-    bool suits = page->zone == &mm.zone[1] && page->roles != NULL && page->n_free != 0;
-    u32 n_taken = suits ? frame_alloc_in(page, frames, n) : 0;
-
-    if (n_taken == 0 || roles_claim(frames, n_taken))
-        return n_taken;
-    for (u32 i = 0; i < n_taken; i++)
-        frame_free(frames[i], 0);
-    return 0;
+    if (limbo_add_table(pointer_phys(page->roles)))
+        split_set_roles(zone, page, NULL);
+    else
+        __atomic_store_n(&mm.idle_role_tables, true, __ATOMIC_RELAXED);
 }
 
-/* A block from anywhere, and a role table for its page. */
-static phys_t block_alloc_anywhere(unsigned order)
+/* The same, unless a CPU prefers the page: it will soon want it again, or be asked to give it back. */
+static bool table_retire(struct Zone *zone, struct Page *page)
 {
-    phys_t first = frame_alloc(ZONE_NORMAL, order);
-
-    if (phys_is_none(first))
-        return first;
-    if (role_give(first)) {
-        __atomic_store_n(&mm.role_page, page_index(page_of(first)), __ATOMIC_RELAXED);
-        return first;
+    if (page->owner != 0) {
+        __atomic_store_n(&mm.idle_role_tables, true, __ATOMIC_RELAXED);
+        return false;
     }
-    frame_free(first, order);
-    return PHYS_NONE;
+    table_uninstall(zone, page);
+    return true;
 }
 
-u32 role_frames_alloc(phys_t *frames, u32 n)
+void role_table_free(phys_t frame)
 {
-    u32 n_taken = frames_alloc_beside(page_of(paging_kernel_top()), frames, n);
+    struct Zone *zone = page_of(frame)->zone;
+    ul flags;
 
-    if (n_taken == 0)
-        n_taken = frames_alloc_beside(page_at(__atomic_load_n(&mm.role_page, __ATOMIC_RELAXED)), frames, n);
-    if (n_taken != 0)
-        return n_taken;
-    frames[0] = block_alloc_anywhere(0);
-    return !phys_is_none(frames[0]);
-}
-
-phys_t role_frame_alloc(unsigned order)
-{
-    phys_t first;
-
-    if (order != 0)
-        return block_alloc_anywhere(order);
-    return role_frames_alloc(&first, 1) == 0 ? PHYS_NONE : first;
-}
-
-void role_frames_free(const phys_t *first, u32 n, unsigned order)
-{
-    ul flags = platform_lock(&mm.role_lock);
-
-    for (u32 i = 0; i < n; i++) {
-        *role_word(first[i]) = word_none();
-        page_of(first[i])->n_roles--;
-    }
-    platform_unlock(&mm.role_lock, flags);
-    for (u32 i = 0; i < n; i++)
-        frame_free(first[i], order);
-    for (u32 i = 0; i < n; i++)
-        if (page_of(first[i])->roles != NULL && page_of(first[i])->n_roles <= 1)
-            table_release(page_of(first[i]));
-}
-
-void role_frame_free(phys_t first, unsigned order)
-{
-    role_frames_free(&first, 1, order);
+    if (UNLIKELY(mm.debug.features != 0))
+        debug_block_given_back(frame, 0);
+    flags = platform_lock(&zone->lock);
+    split_give(zone, frame, 0);
+    zone_count_given(zone, 1);
+    platform_unlock(&zone->lock, flags);
 }
 
 void role_release_idle(void)
 {
     if (!__atomic_exchange_n(&mm.idle_role_tables, false, __ATOMIC_RELAXED))
         return;
-    for (u32 index = 0; index < mm.n_pages; index++)
-        if (page_at(index)->roles != NULL)
-            table_release(page_at(index));
+    for (u32 index = 0; index < mm.n_pages; index++) {
+        struct Page *page = page_at(index);
+        struct Zone *zone = page->zone;
+        ul flags;
+
+        if (page->roles == NULL)
+            continue;
+        flags = platform_lock(&zone->lock);
+        if (page->roles != NULL && page->n_roles == 0)
+            table_uninstall(zone, page);
+        platform_unlock(&zone->lock, flags);
+        limbo_settle_if_due();
+    }
+}
+
+/* ---- taking and giving ---- */
+
+/* Blocks with roles that somebody asks for. */
+struct role_request {
+    struct request request;
+    unsigned order;
+    u32 n, n_taken;
+    phys_t *first;
+};
+
+/* Takes more blocks out of a page with a role table, as many as there are. */
+static void take_in(struct Zone *zone, struct Page *page, struct role_request *role)
+{
+    phys_t *first = role->first + role->n_taken;
+    u32 n_wanted = role->n - role->n_taken, n = 0;
+
+    if (role->order == 0)
+        n = split_take_in(zone, page, first, n_wanted);
+    else
+        for (; n < n_wanted && page->order != PAGE_NO_ORDER && page->order >= role->order; n++)
+            first[n] = split_take_block(zone, page, role->order);
+    for (u32 i = 0; i < n; i++)
+        page->roles[first[i].addr / FRAME_BYTES % PAGE_FRAMES] = word_make(ROLE_METADATA, &mm.no_object);
+    page->n_roles = (u16)(page->n_roles + n);
+    role->n_taken += n;
+}
+
+/* Takes one block out of a page without a role table, and gives the page one. */
+static void take_first(struct Zone *zone, struct Page *page, struct role_request *role)
+{
+    phys_t first = split_take_block(zone, page, role->order);
+
+    if (!table_install(zone, page)) {
+        split_give(zone, first, role->order);
+        return;
+    }
+    role->first[role->n_taken++] = first;
+    *role_word(first) = word_make(ROLE_METADATA, &mm.no_object);
+    page->n_roles = 1;
+    split_prefer(zone, platform_cpu(), page);
+}
+
+/* A page that is to get a role table: one worth it, or a whole one; or, with all effort, any. */
+static struct Page *page_without_table(struct Zone *zone, const struct role_request *role)
+{
+    struct Page *page = split_any(zone, SPLIT_PLAIN, (unsigned)max_u64(role->order, WORTHY_ORDER));
+
+    if (page == NULL)
+        page = split_fresh(zone);
+    if (page == NULL && role->request.effort == EFFORT_ANYTHING)
+        page = split_any(zone, SPLIT_PLAIN, role->order);
+    return page;
+}
+
+static u64 take_roles(struct Zone *zone, struct request *request)
+{
+    struct role_request *role = (struct role_request *)request;
+    struct Page *page = split_choose(zone, platform_cpu(), SPLIT_ROLES, role->order);
+
+    role->n_taken = 0;
+    if (page == NULL && request->effort == EFFORT_ANYTHING)
+        page = split_any(zone, SPLIT_ROLES, role->order);
+    if (page == NULL) {
+        page = page_without_table(zone, role);
+        if (page != NULL)
+            take_first(zone, page, role);
+    }
+    while (page != NULL && page->roles != NULL && role->n_taken < role->n) {
+        take_in(zone, page, role);
+        page = split_choose(zone, platform_cpu(), SPLIT_ROLES, role->order);
+    }
+    return (u64)role->n_taken << role->order;
+}
+
+u32 role_blocks_alloc(phys_t *first, u32 n, unsigned order)
+{
+    struct role_request role = {{take_roles, (u64)1 << order, 1, false, EFFORT_USUAL}, order, n, 0, first};
+
+    if (find_memory(&mm.zone[1], &role.request) == 0)
+        return 0;
+    for (u32 i = 0; UNLIKELY(mm.debug.features != 0) && i < role.n_taken; i++)
+        debug_block_handed_out(first[i], order);
+    return role.n_taken;
+}
+
+u32 role_frames_alloc(phys_t *frames, u32 n)
+{
+    return role_blocks_alloc(frames, n, 0);
+}
+
+phys_t role_frame_alloc(unsigned order)
+{
+    phys_t first;
+
+    return role_blocks_alloc(&first, 1, order) == 0 ? PHYS_NONE : first;
+}
+
+/* Gives n blocks of one zone back.  True when a role table went to limbo. */
+static bool zone_give_roles(struct Zone *zone, const phys_t *first, u32 n, unsigned order)
+{
+    ul flags = platform_lock(&zone->lock);
+    ul none = word_none();
+    bool idle = false, retired = false;
+
+    for (u32 i = 0; i < n; i++) {
+        struct Page *page = page_of(first[i]);
+
+        page->roles[first[i].addr / FRAME_BYTES % PAGE_FRAMES] = none;
+        idle |= --page->n_roles == 0;
+    }
+    split_give_batch(zone, first, n, order);
+    zone_count_given(zone, (u64)n << order);
+    for (u32 i = 0; i < n && idle; i++)
+        if (page_of(first[i])->roles != NULL && page_of(first[i])->n_roles == 0)
+            retired |= table_retire(zone, page_of(first[i]));
+    platform_unlock(&zone->lock, flags);
+    return retired;
+}
+
+void role_frames_free(const phys_t *first, u32 n, unsigned order)
+{
+    bool retired = false;
+
+    for (u32 i = 0; UNLIKELY(mm.debug.features != 0) && i < n; i++)
+        debug_block_given_back(first[i], order);
+    for (u32 i = 0, count; i < n; i += count) {
+        struct Zone *zone = page_of(first[i])->zone;
+
+        for (count = 1; i + count < n && page_of(first[i + count])->zone == zone;)
+            count++;
+        retired |= zone_give_roles(zone, first + i, count, order);
+    }
+    if (retired)
+        limbo_settle_if_due();
+}
+
+void role_frame_free(phys_t first, unsigned order)
+{
+    role_frames_free(&first, 1, order);
 }
 
 phys_t table_frame_alloc(unsigned level)
@@ -327,7 +356,15 @@ void table_frame_free(phys_t table)
 
 bool table_frame_adopt(phys_t table, unsigned level, unsigned n_used)
 {
-    if (!role_give(table))
+    struct Page *page = page_of(table);
+    struct Zone *zone = page->zone;
+    ul flags = platform_lock(&zone->lock);
+    bool has_table = page->roles != NULL || table_install(zone, page);
+
+    if (has_table)
+        page->n_roles++;
+    platform_unlock(&zone->lock, flags);
+    if (!has_table)
         return false;
     role_set(table, (enum role)level, &mm.no_object);
     table_frame_use(table, (int)n_used);

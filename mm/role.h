@@ -53,17 +53,24 @@ ul role_word_now(phys_t frame);
 /* The whole word of a frame whose page has a role table; a pointer into it. */
 ul *role_word(phys_t frame);
 
-/* A block of 2^order frames of the direct map whose page has a role table.  PHYS_NONE when memory is exhausted.
- * The first frame has the role ROLE_METADATA until the caller sets another. */
-MUST_USE phys_t role_frame_alloc(unsigned order);
+/*
+ * role_blocks_alloc - blocks of 2^order frames of the direct map, each aligned to its size, in pages with role tables.
+ * @first: filled with the first frame of each block.  @n: how many are wanted.  @order: 0 .. 8.
+ * Returns how many there are, 1 .. n; 0 when memory is exhausted.  The first frame of each has the role ROLE_METADATA until
+ * the caller sets another.  Nobody but role_frames_free can free them.  Any context but NMI, no lock held.
+ */
+MUST_USE u32 role_blocks_alloc(phys_t *first, u32 n, unsigned order);
 
-/* Single such frames, 1 .. n of them in one page, as there are.  Returns how many; 0 when memory is exhausted. */
+/* One such block, or PHYS_NONE; and single frames. */
+MUST_USE phys_t role_frame_alloc(unsigned order);
 MUST_USE u32 role_frames_alloc(phys_t *frames, u32 n);
 
-/* Clears the roles of n blocks of one order and gives them back to the frame allocator; and of one. */
+/* Clears the roles of n blocks of one order and gives them back; and of one. */
 void role_frames_free(const phys_t *first, u32 n, unsigned order);
-
 void role_frame_free(phys_t first, unsigned order);
+
+/* Gives back the frame of a role table that no CPU can be reading any more (limbo.c). */
+void role_table_free(phys_t frame);
 
 /* Changes the role of a frame that has one to another (not ROLE_NONE), and what its word points to; the information bits
  * become 0. */

@@ -28,8 +28,10 @@
 #define MAGAZINE_RAM_SHARE 2048
 #define MAGAZINE_MAX_BYTES (256 * 1024UL)
 
-/* The page stack of a CPU may hold 1/32 of NORMAL. */
+/* The page stack of a CPU may hold 1/32 of NORMAL, its frame stack 1/64. */
 #define STACK_PAGES_SHARE 32
+#define STACK_FRAMES_SHARE 64
+#define STACK_FRAMES_LEAST 4
 
 struct mm mm;
 
@@ -65,6 +67,8 @@ static const char *start_configuration(const struct mm_boot *boot)
     zone_start_all(boot->dma_bytes, boot->direct_map_bytes);
     mm.magazine_bytes = (u32)min_u64(ram_bytes_total() / MAGAZINE_RAM_SHARE, MAGAZINE_MAX_BYTES);
     mm.stack_pages = (u32)min_u64((mm.direct_end - mm.dma_end) / PAGE_BYTES / STACK_PAGES_SHARE, STACK_PAGES);
+    mm.stack_frames = (u32)min_u64((mm.direct_end - mm.dma_end) / FRAME_BYTES / STACK_FRAMES_SHARE, STACK_FRAMES);
+    mm.stack_frames = (u32)max_u64(align_down(mm.stack_frames, 2), STACK_FRAMES_LEAST);
     return NULL;
 }
 

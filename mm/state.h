@@ -30,10 +30,12 @@ struct mm {
     struct mm_features features;
     u64 ram_end;              /* one past the last byte of RAM in use */
     u64 ram_bytes;            /* in whole frames; what the zones manage together */
+    u64 n_frames;             /* frames below ram_end */
     u64 dma_end;              /* DMA is [0, dma_end) */
     u64 direct_end;           /* NORMAL is [dma_end, direct_end) at boot; UNMAPPED from there on */
     u32 n_pages;              /* elements of the page array, holes included */
     u32 magazine_bytes;       /* what one magazine may hold, about */
+    u32 stack_frames;         /* what one CPU's stack of frames may hold */
     u32 stack_pages;          /* what one CPU's stack of whole pages may hold */
     u32 n_reserved;
     struct mm_reserved reserved[MM_N_RESERVED];
@@ -60,7 +62,6 @@ struct mm {
     u64 slab_free_bytes;      /* objects that lie free in slabs */
     u64 shared_bytes;
     u64 n_misuses;
-    u32 role_page;            /* where the last frame with a role came from */
     bool idle_role_tables;    /* a role table may say nothing */
     u64 n_grown_pages;
     struct mm_start_info start;

@@ -14,8 +14,8 @@
  * the reverse for every grown page that is free as a whole.  It has to wait until no CPU can reach the page through the
  * direct map any more, so it happens only where interrupts are on: in mm_shrink, and before an UNMAPPED request fails.
  *
- * Lending.  NORMAL borrows frames of DMA when nothing else is left, as long as a quarter of DMA stays free for those who
- * need just that.  What is borrowed stays DMA's and returns there.
+ * Lending.  NORMAL borrows frames of DMA when nothing else is left (find.c).  What is borrowed stays DMA's and returns
+ * there.
  *
  * Cost: growing is one step a page; giving back looks at all pages from direct_end on, when there are grown ones.
  *
@@ -55,7 +55,8 @@ struct Zone *zone_of_address(u64 addr)
 static void zone_start(struct Zone *zone, const char *name, unsigned selector, u64 start, u64 end)
 {
     *zone = (struct Zone){.name = name, .selector = selector, .start = start, .end = end};
-    memset(zone->split_head, 0xff, sizeof zone->split_head); /* PAGE_NOWHERE */
+    for (unsigned kind = 0; kind < N_SPLIT_KINDS; kind++)
+        memset(zone->split[kind].head, 0xff, sizeof zone->split[kind].head); /* PAGE_NOWHERE */
     memset(zone->run_head, 0xff, sizeof zone->run_head);
 }
 
@@ -75,23 +76,13 @@ void zone_start_all(u64 dma_bytes, u64 direct_map_bytes)
     u64 direct_bytes = direct_map_bytes != 0 ? direct_map_bytes : ram_bytes - ram_bytes / 4;
 
     mm.ram_end = memory_map_usable_end(&mm.map);
+    mm.n_frames = mm.ram_end / FRAME_BYTES;
     mm.n_pages = (u32)(align_up(mm.ram_end, PAGE_BYTES) / PAGE_BYTES);
     mm.dma_end = choose_dma_end(dma_bytes, ram_bytes);
     mm.direct_end = max_u64(align_down(ram_address_of_byte(direct_bytes) + PAGE_BYTES / 2, PAGE_BYTES), mm.dma_end);
     zone_start(&mm.zone[0], "DMA", ZONE_DMA, 0, mm.dma_end);
     zone_start(&mm.zone[1], "NORMAL", ZONE_NORMAL, mm.dma_end, mm.direct_end);
     zone_start(&mm.zone[2], "UNMAPPED", ZONE_UNMAPPED_IN_PGT, mm.direct_end, max_u64(mm.ram_end, mm.direct_end));
-}
-
-void zone_count_taken(struct Zone *zone, s64 n_frames)
-{
-    zone->n_free_frames -= (u64)n_frames;
-    zone->low_water_frames = min_u64(zone->low_water_frames, zone->n_free_frames);
-}
-
-bool zone_dma_can_lend(u64 n_frames)
-{
-    return mm.zone[0].n_free_frames >= mm.zone[0].managed_frames / 4 + n_frames;
 }
 
 bool zone_grow(u32 n_pages, bool anywhere)
@@ -102,7 +93,7 @@ bool zone_grow(u32 n_pages, bool anywhere)
     u32 first = anywhere ? run_take(from, n_pages) : run_take_aligned(from, n_pages);
 
     if (first != PAGE_NOWHERE) {
-        zone_count_taken(from, (s64)n_frames);
+        zone_count_taken(from, n_frames);
         from->managed_frames -= n_frames;
         for (u32 i = 0; i < n_pages; i++)
             page_at(first + i)->state = PAGE_STACKED; /* nobody's for a moment, and nobody may find them free */
@@ -119,7 +110,7 @@ bool zone_grow(u32 n_pages, bool anywhere)
     __atomic_fetch_add(&mm.n_grown_pages, n_pages, __ATOMIC_RELAXED);
     flags = platform_lock(&to->lock);
     to->managed_frames += n_frames;
-    zone_count_taken(to, -(s64)n_frames);
+    zone_count_given(to, n_frames);
     run_give(to, first, n_pages);
     platform_unlock(&to->lock, flags);
     return true;
@@ -136,7 +127,7 @@ static bool zone_give_back_page(u32 index)
     if (mine) {
         run_take_page(from, index);
         page->state = PAGE_STACKED; /* nobody's for a moment */
-        zone_count_taken(from, (s64)PAGE_FRAMES);
+        zone_count_taken(from, PAGE_FRAMES);
         from->managed_frames -= PAGE_FRAMES;
     }
     platform_unlock(&from->lock, flags);
@@ -148,7 +139,7 @@ static bool zone_give_back_page(u32 index)
     page->grown = 0;
     page->zone = to;
     to->managed_frames += PAGE_FRAMES;
-    zone_count_taken(to, -(s64)PAGE_FRAMES);
+    zone_count_given(to, PAGE_FRAMES);
     run_give(to, index, 1);
     platform_unlock(&to->lock, flags);
     __atomic_fetch_sub(&mm.n_grown_pages, 1, __ATOMIC_RELAXED);
@@ -187,7 +178,7 @@ static u64 add_free_step(u64 start, u64 end)
     u64 n_frames = (stop - start) / FRAME_BYTES;
     ul flags = platform_lock(&zone->lock);
 
-    zone_count_taken(zone, -(s64)n_frames);
+    zone_count_given(zone, n_frames);
     if (n_pages != 0)
         run_give(zone, page_index(page), n_pages);
     else

@@ -11,6 +11,16 @@
 #define RUN_ORDERS (MM_N_ORDERS - SPLIT_ORDERS)        /* 2^0 .. 2^15 whole pages */
 #define PAGE_NOWHERE (~(u32)0)                         /* an index that is no page: the end of a list */
 
+/* Split pages by the order of their largest free block.  A set bit in the mask says that the list has pages. */
+struct split_lists {
+    u32 mask;
+    u32 head[SPLIT_ORDERS];
+};
+
+/* Split pages are of two kinds: with a role table or not (split.c). */
+#define N_SPLIT_KINDS 2
+enum split_kind { SPLIT_PLAIN, SPLIT_ROLES };
+
 struct Zone {
     /* configuration */
     const char *name;
@@ -20,10 +30,10 @@ struct Zone {
     struct mm_lock lock; /* over all that follows, and over the state, bitmap and links of the zone's pages */
 
     /* free memory: list heads are indexes into the page array; a set bit in a mask says that the list has pages */
-    u32 split_mask, run_mask;
-    u32 split_head[SPLIT_ORDERS]; /* split pages whose largest free run is 2^k frames */
-    u32 run_head[RUN_ORDERS];     /* heads of free blocks of 2^k pages */
-    u64 n_free_frames;            /* in those lists */
+    struct split_lists split[N_SPLIT_KINDS];
+    u32 run_mask;
+    u32 run_head[RUN_ORDERS]; /* heads of free blocks of 2^k pages */
+    u64 n_free_frames;        /* in those lists */
 
     /* statistics */
     u64 managed_frames;
@@ -39,11 +49,18 @@ struct Zone *zone_of_address(u64 addr);
 /* Chooses the borders, and empties the lists. */
 void zone_start_all(u64 dma_bytes, u64 direct_map_bytes);
 
-/* Counts what an allocation took (frames > 0) or a free gave (frames < 0).  With the zone's lock. */
-void zone_count_taken(struct Zone *zone, s64 n_frames);
+/* Counts what an allocation took, and what a free gave.  With the zone's lock. */
+static inline void zone_count_taken(struct Zone *zone, u64 n_frames)
+{
+    zone->n_free_frames -= n_frames;
+    if (zone->n_free_frames < zone->low_water_frames)
+        zone->low_water_frames = zone->n_free_frames;
+}
 
-/* Frames that NORMAL may borrow from DMA: what is free there above a quarter of it. */
-bool zone_dma_can_lend(u64 n_frames);
+static inline void zone_count_given(struct Zone *zone, u64 n_frames)
+{
+    zone->n_free_frames += n_frames;
+}
 
 /* Moves n contiguous pages, aligned to the next power of two, from UNMAPPED to NORMAL, mapping them; or, if there is no
  * such block and `anywhere`, unaligned ones.  False when UNMAPPED has no such run. */

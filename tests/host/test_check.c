@@ -17,6 +17,7 @@
 #include <mm/frame.h>
 #include <mm/page.h>
 #include <mm/role.h>
+#include <mm/frame_bits.h>
 #include <mm/run.h>
 #include <mm/split.h>
 
@@ -64,8 +65,10 @@ static struct Page *free_head(const struct Zone *zone, unsigned order)
 /* A split page of this zone with free frames. */
 static struct Page *split_page(const struct Zone *zone)
 {
-    assert_true(zone->split_mask != 0);
-    return page_at(zone->split_head[count_trailing_zeros(zone->split_mask)]);
+    const struct split_lists *lists = &zone->split[zone->split[SPLIT_PLAIN].mask != 0 ? SPLIT_PLAIN : SPLIT_ROLES];
+
+    assert_true(lists->mask != 0);
+    return page_at(lists->head[count_trailing_zeros(lists->mask)]);
 }
 
 static u64 *held_word(phys_t frame)
@@ -277,20 +280,25 @@ static void i202_the_order_is_that_of_the_largest_free_block(void **state)
 static void i203_split_pages_are_in_the_list_of_their_order(void **state)
 {
     struct Page *page = split_page(normal);
+    struct split_lists *lists = &normal->split[page->roles != NULL];
     u8 order = page->order;
 
     (void)state;
     for (unsigned i = 0; i < SPLIT_ORDERS; i++)
-        BREAK(203, normal->split_mask, normal->split_mask ^ 1u << i);
+        BREAK(203, lists->mask, lists->mask ^ 1u << i);
     BREAK(203, page->prev, 3);
     BREAK(203, page->next, page_index(page));
-    BREAK(203, normal->split_head[order], PAGE_NOWHERE);
-    BREAK(203, normal->split_head[order], mm.n_pages);
-    BREAK(203, normal->split_head[order], page_index(owned));
-    BREAK(203, normal->split_head[order], page_index(split_page(&mm.zone[2])));
-    page_list_remove(normal->split_head, &normal->split_mask, order, page);
-    page_list_add(normal->split_head, &normal->split_mask, order - 1u, page);
+    BREAK(203, lists->head[order], PAGE_NOWHERE);
+    BREAK(203, lists->head[order], mm.n_pages);
+    BREAK(203, lists->head[order], page_index(owned));
+    BREAK(203, lists->head[order], page_index(split_page(&mm.zone[2])));
+    page_list_remove(lists->head, &lists->mask, order, page);
+    page_list_add(lists->head, &lists->mask, order - 1u, page);
     assert_broken(203, "a split page in another order's list");
+    page_list_remove(lists->head, &lists->mask, order - 1u, page);
+    lists = &normal->split[page->roles == NULL];
+    page_list_add(lists->head, &lists->mask, order, page);
+    assert_broken(203, "a split page in the list of the other kind");
 }
 
 static void i204_a_free_frame_is_not_held(void **state)
@@ -299,7 +307,7 @@ static void i204_a_free_frame_is_not_held(void **state)
     unsigned first = 0;
 
     (void)state;
-    while (!split_is_free(page, first, 0))
+    while (!frame_bits_are_free(page->free_frames, first, 0))
         first++;
     phys_t frame = phys(page->addr_phys + first * FRAME_BYTES);
     BREAK(204, *held_word(frame), *held_word(frame) | held_bit(frame));
@@ -352,7 +360,7 @@ static void i206_the_stacks_hold_their_frames_once(void **state)
     unsigned first = 0;
 
     (void)state;
-    while (!split_is_free(page, first, 0))
+    while (!frame_bits_are_free(page->free_frames, first, 0))
         first++;
     BREAK(206, cpu->frame[0], held);
     BREAK(206, cpu->frame[0], phys(page->addr_phys + first * FRAME_BYTES));

@@ -12,6 +12,7 @@
 #include <mm/page.h>
 #include <mm/role.h>
 #include <mm/slab.h>
+#include <mm/split.h>
 
 #define CLASS_64    1u /* 32 << 1 bytes */
 #define CLASS_16384 9u
@@ -78,12 +79,15 @@ static int stop_machine(void **state)
     return 0;
 }
 
-/* A frame in use that loses its held bit is lost, too: I205 says so first.  A free frame with a role is
- * I207's. */
-static void i207_a_frame_with_a_role_is_held(void **state)
+static void i207_a_frame_with_a_role_is_neither_held_nor_free(void **state)
 {
     (void)state;
+    change_role(held, ROLE_METADATA);
+    assert_broken(207, "a held frame with a role");
+    change_role(held, ROLE_NONE);
+    assert_sound();
     assert_int_equal(frame_free(held, 0), 0);
+    assert_int_equal(mm_shrink() != 0, true);
     change_role(held, ROLE_METADATA);
     assert_broken(207, "a free frame with a role");
     change_role(held, ROLE_NONE);
@@ -99,22 +103,39 @@ static void i301_roles_of_a_page_are_counted(void **state)
     BREAK(301, page->n_roles, 0);
 }
 
-static void i302_a_role_table_is_a_held_frame_of_metadata(void **state)
+static void i302_a_role_table_is_a_frame_of_nobody(void **state)
 {
     struct Page *page = page_of(pointer_phys(small));
-    phys_t table = pointer_phys(page->roles);
     phys_t far = frame_alloc(ZONE_UNMAPPED_IN_PGT, 0);
 
     (void)state;
-    change_role(table, ROLE_NONE);
-    assert_broken(302, "a role table without a role");
-    change_role(table, ROLE_METADATA);
-    assert_sound();
     BREAK(302, page->roles, page->roles + 1);
-    BREAK(302, page->roles, phys_pointer(cpu->frame[0]));
     BREAK(302, page->roles, phys_pointer(far));
     BREAK(302, page->roles, phys_pointer(phys(TIB(20))));
     BREAK(302, page->roles, (ul *)8);
+}
+
+/* Moves the role table of small's page to a frame of another kind: all it says stays right. */
+static void move_table(phys_t frame)
+{
+    struct Page *page = page_of(pointer_phys(small));
+
+    memcpy(phys_pointer(frame), page->roles, FRAME_BYTES);
+    page->roles = page->words = phys_pointer(frame);
+}
+
+static void i302_a_role_table_is_not_held_nor_free_nor_anything_else(void **state)
+{
+    phys_t table = pointer_phys(page_of(pointer_phys(small))->roles);
+
+    (void)state;
+    move_table(held);
+    assert_broken(302, "a held frame is a role table");
+    move_table(cpu->frame[0]);
+    assert_broken(302, "a frame in a CPU's stack is a role table");
+    move_table(role_frame_alloc(0));
+    assert_broken(302, "a frame with a role is a role table");
+    move_table(table);
 }
 
 static void i303_only_split_pages_of_the_direct_map_have_roles(void **state)
@@ -123,7 +144,10 @@ static void i303_only_split_pages_of_the_direct_map_have_roles(void **state)
 
     (void)state;
     BREAK(303, page_of(block)->roles, phys_pointer(held));
-    BREAK(303, page_of(far)->roles, phys_pointer(held));
+    split_set_roles(&mm.zone[2], page_of(far), phys_pointer(held));
+    assert_broken(303, "a page with roles outside of the direct map");
+    split_set_roles(&mm.zone[2], page_of(far), NULL);
+    assert_sound();
 }
 
 static void i304_words_without_an_object_lead_to_no_live_byte(void **state)
@@ -281,21 +305,27 @@ static void i315_a_block_is_whole_and_leads_to_itself(void **state)
     assert_sound();
 }
 
-/* A frame inside a block whose held bit is gone would be lost (I205); one that is in a CPU's stack is only
- * I315's. */
-static void i315_a_frame_inside_a_block_is_held(void **state)
+static void i315_a_frame_inside_a_block_is_not_held(void **state)
 {
     phys_t inner = phys_add(pointer_phys(large), FRAME_BYTES);
     u64 *held_word = (u64 *)MM_HELD_ARRAY + inner.addr / FRAME_BYTES / 64;
-    u64 bit = 1UL << (inner.addr / FRAME_BYTES % 64);
 
     (void)state;
-    *held_word &= ~bit;
-    cpu->frame[cpu->n_frames++] = inner;
-    assert_broken(315, "a free frame inside a block");
-    cpu->n_frames--;
-    *held_word |= bit;
+    BREAK(315, *held_word, *held_word | 1UL << (inner.addr / FRAME_BYTES % 64));
+}
+
+/* A frame with a role that loses it is nobody's. */
+static void i205_no_frame_with_a_role_is_lost(void **state)
+{
+    phys_t frame = role_frame_alloc(0);
+
+    (void)state;
+    role_set(frame, 1, &mm.no_object);
     assert_sound();
+    change_role(frame, ROLE_NONE);
+    assert_broken(205, "a frame without its role");
+    change_role(frame, 1);
+    role_frame_free(frame, 0);
 }
 
 static void i316_no_object_is_lost(void **state)
@@ -333,9 +363,10 @@ static void mm_check_asks_paging_and_the_mmio_window(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(i207_a_frame_with_a_role_is_held),
+        TEST(i207_a_frame_with_a_role_is_neither_held_nor_free),
         TEST(i301_roles_of_a_page_are_counted),
-        TEST(i302_a_role_table_is_a_held_frame_of_metadata),
+        TEST(i302_a_role_table_is_a_frame_of_nobody),
+        TEST(i302_a_role_table_is_not_held_nor_free_nor_anything_else),
         TEST(i303_only_split_pages_of_the_direct_map_have_roles),
         TEST(i304_words_without_an_object_lead_to_no_live_byte),
         TEST(i305_tables_of_other_address_spaces_are_sound),
@@ -346,7 +377,8 @@ int main(void)
         TEST(i314_a_class_is_counted),
         TEST(i315_a_slab_belongs_to_its_frame),
         TEST(i315_a_block_is_whole_and_leads_to_itself),
-        TEST(i315_a_frame_inside_a_block_is_held),
+        TEST(i315_a_frame_inside_a_block_is_not_held),
+        TEST(i205_no_frame_with_a_role_is_lost),
         TEST(i316_no_object_is_lost),
         TEST(i317_large_objects_share_a_budget),
         TEST(mm_check_asks_paging_and_the_mmio_window),

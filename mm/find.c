@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finding memory: the order in which its sources are asked.
+ *
+ *      the zone --> NORMAL: growing --> the zone, wastefully --> what is cached --> both again --> NORMAL: DMA, on loan
+ *                   (zone.c)                                     (reclaim.c)
+ *
+ * Frames, blocks, whole pages and frames with roles are all asked for in this way; what differs is how a zone is asked
+ * (struct request).  Wastefully means, for a frame with a role, a page in which it will be alone (role.c).
+ *
+ * Lending.  NORMAL borrows frames of DMA when nothing else is left, as long as a quarter of DMA stays free for those who
+ * need just that.  Whether it does is decided with DMA's lock held, so no two borrowers together take more.
+ *
+ * Cost: a lock and what the first zone's lists cost, as long as they have something.
+ *
+ * Locking: the zone's lock while it is asked, no other.
+ */
+#include <mm/fail.h>
+#include <mm/find.h>
+#include <mm/page.h>
+#include <mm/reclaim.h>
+
+/* Asks one zone; with `keeps` it keeps as many frames, whatever happens. */
+static u64 ask(struct Zone *zone, struct request *request, u64 keeps)
+{
+    ul flags = platform_lock(&zone->lock);
+    u64 n = zone->n_free_frames < keeps + request->n_frames ? 0 : request->take(zone, request);
+
+    if (n != 0)
+        zone_count_taken(zone, n);
+    platform_unlock(&zone->lock, flags);
+    return n;
+}
+
+/* From the zone itself, or after making it larger. */
+static u64 ask_or_grow(struct Zone *zone, struct request *request)
+{
+    u64 n;
+
+    request->effort = EFFORT_USUAL;
+    n = ask(zone, request, 0);
+    if (n == 0 && zone->selector == ZONE_NORMAL && zone_grow(request->grow_pages, request->grow_anywhere))
+        n = ask(zone, request, 0);
+    if (n != 0)
+        return n;
+    request->effort = EFFORT_ANYTHING;
+    return ask(zone, request, 0);
+}
+
+u64 find_memory(struct Zone *zone, struct request *request)
+{
+    struct mm_cpu *cpu = platform_cpu();
+    u64 n;
+
+    mm_enter(cpu);
+    if (fail_wanted(zone, request->n_frames)) {
+        reclaim_for(zone);
+        mm_leave(cpu);
+        return 0;
+    }
+    n = ask_or_grow(zone, request);
+    if (n == 0 && reclaim_for(zone))
+        n = ask_or_grow(zone, request);
+    if (n == 0 && zone->selector == ZONE_NORMAL)
+        n = ask(&mm.zone[0], request, mm.zone[0].managed_frames / 4);
+    mm_leave(cpu);
+    return n;
+}
