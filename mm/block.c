@@ -35,23 +35,10 @@ static struct round block_round(phys_t first, unsigned class)
     return (struct round){phys_pointer(first), live};
 }
 
-/* Up to n blocks of this order with roles; how many.  Single frames come by the dozen, others one by one. */
-static u32 blocks_alloc(phys_t *first, u32 n, unsigned order)
-{
-    if (order == 0)
-        return role_frames_alloc(first, n);
-    for (u32 i = 0; i < n; i++) {
-        first[i] = role_frame_alloc(order);
-        if (phys_is_none(first[i]))
-            return i;
-    }
-    return n;
-}
-
 u32 blocks_take(struct mm_cpu *cpu, unsigned class, struct round *round, u32 n)
 {
     phys_t first[MAGAZINE_ROUNDS];
-    u32 n_taken = blocks_alloc(first, n, block_order(class));
+    u32 n_taken = role_blocks_alloc(first, n, block_order(class));
 
     (void)cpu;
     count_blocks(class, n_taken);

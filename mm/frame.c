@@ -160,11 +160,13 @@ static NOINLINE phys_t frame_alloc_slowly(unsigned selector, unsigned order)
         first = frame_find(zone, order);
     if (!phys_is_none(first) && order < SPLIT_ORDERS)
         held_set(first, order);
+    if (UNLIKELY(mm.debug.features != 0) && !phys_is_none(first))
+        debug_frames_taken(first, order, DEBUG_HERE);
     return first;
 }
 
 /* A small block of NORMAL, from the CPU's stack of that order if it has one. */
-static FAST_PATH NOINLINE phys_t frame_alloc_block(unsigned selector, unsigned order)
+static FAST_PATH phys_t frame_alloc_block(unsigned selector, unsigned order)
 {
     struct mm_cpu *cpu = platform_cpu();
     struct block_stack *blocks;
@@ -173,16 +175,14 @@ static FAST_PATH NOINLINE phys_t frame_alloc_block(unsigned selector, unsigned o
     if (order - 1 >= STACK_ORDERS || selector != ZONE_NORMAL)
         return frame_alloc_slowly(selector, order);
     blocks = &cpu->blocks[order - 1];
-    mm_enter(cpu);
+    mm_enter_fast(cpu);
     if (blocks->n == 0) {
-        mm_leave(cpu);
+        mm_leave_fast(cpu);
         return frame_alloc_slowly(selector, order);
     }
     first = blocks->block[--blocks->n];
     __atomic_fetch_or(held_word(first), held_bit(first) * bits_low_mask(1u << order), __ATOMIC_RELAXED);
-    mm_leave(cpu);
-    if (UNLIKELY(mm.debug.features != 0) && !phys_is_none(first))
-        debug_frames_taken(first, order, DEBUG_HERE);
+    mm_leave_fast(cpu);
     return first;
 }
 
@@ -194,17 +194,17 @@ FAST_PATH phys_t frame_alloc(unsigned selector, unsigned order)
 
     if (UNLIKELY((order | (selector ^ ZONE_NORMAL)) != 0))
         return frame_alloc_block(selector, order);
-    mm_enter(cpu);
+    mm_enter_fast(cpu);
     n = cpu->n_frames;
     if (UNLIKELY(n == 0)) {
-        mm_leave(cpu);
+        mm_leave_fast(cpu);
         return frame_alloc_slowly(ZONE_NORMAL, 0);
     }
     cpu = OPAQUE(cpu); /* so that n is counted down in memory, and stays in its register */
     cpu->n_frames--;
     frame = cpu->frame[n - 1];
     __atomic_fetch_or(held_word(frame), held_bit(frame), __ATOMIC_RELAXED);
-    mm_leave(cpu);
+    mm_leave_fast(cpu);
     return frame;
 }
 
@@ -254,7 +254,7 @@ static NOINLINE int frame_free_slowly(phys_t first, unsigned order)
 }
 
 /* A small block of NORMAL, onto the CPU's stack of that order if there is room. */
-static FAST_PATH NOINLINE int frame_free_block(phys_t first, unsigned order)
+static FAST_PATH int frame_free_block(phys_t first, unsigned order)
 {
     struct mm_cpu *cpu = platform_cpu();
     struct block_stack *blocks;
@@ -263,14 +263,14 @@ static FAST_PATH NOINLINE int frame_free_block(phys_t first, unsigned order)
         page_of(first)->zone != &mm.zone[1])
         return frame_free_slowly(first, order);
     blocks = &cpu->blocks[order - 1];
-    mm_enter(cpu);
+    mm_enter_fast(cpu);
     if (blocks->n == blocks->capacity ||
         !held_clear_word(held_word(first), held_bit(first) * bits_low_mask(1u << order))) {
-        mm_leave(cpu);
+        mm_leave_fast(cpu);
         return frame_free_slowly(first, order);
     }
     blocks->block[blocks->n++] = first;
-    mm_leave(cpu);
+    mm_leave_fast(cpu);
     return 0;
 }
 
@@ -290,7 +290,7 @@ FAST_PATH int frame_free(phys_t first, unsigned order)
         return frame_free_block(first, order);
     if (UNLIKELY(frame >= mm.n_frames) || UNLIKELY(page_at_frame(frame)->zone != &mm.zone[1]))
         return frame_free_slowly(first, 0);
-    mm_enter(cpu);
+    mm_enter_fast(cpu);
     n = cpu->n_frames;
     if (UNLIKELY(n == cpu->frame_capacity))
         goto slowly;
@@ -301,10 +301,10 @@ FAST_PATH int frame_free(phys_t first, unsigned order)
     cpu->frame[n] = first;
     cpu = OPAQUE(cpu);
     cpu->n_frames++;
-    mm_leave(cpu);
+    mm_leave_fast(cpu);
     return 0;
 
 slowly:
-    mm_leave(cpu);
+    mm_leave_fast(cpu);
     return frame_free_slowly(first, 0);
 }

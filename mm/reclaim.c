@@ -56,6 +56,8 @@ static void reclaim_caches(void)
     slab_release_empty();
     role_release_idle();
     limbo_settle();
+    role_release_idle(); /* what left limbo may have been the last with a role in its page */
+    limbo_settle();
     frame_stack_drain(own);
 }
 

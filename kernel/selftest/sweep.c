@@ -23,6 +23,7 @@
 #include <mm/frame.h>
 #include <mm/page.h>
 #include <mm/paging_core.h>
+#include <mm/role.h>
 #include <mm/slab.h>
 
 #define MAX_REQUESTS 400 /* more than any call of a sweep makes */
@@ -248,19 +249,22 @@ bool sweep_fill_descriptors(ul bytes)
     return sweep_fill_slabs(two_kib) && sweep_fill_slabs(bytes);
 }
 
+/* What is taken serves as page tables, of which nobody knows: a page that had no role before is not wanted. */
 bool sweep_fill_role_pages(ul bytes)
 {
     if (!sweep_fill_descriptors(bytes))
         return false;
-    for (u32 index = 0; index < mm.n_pages; index++) {
-        phys_t frame;
+    while (mm.zone[1].split[SPLIT_ROLES].mask != 0) {
+        phys_t frame = table_frame_alloc(1);
 
-        if (page_at(index)->roles == NULL)
-            continue;
-        while (frame_alloc_in(page_at(index), &frame, 1) != 0) {
-            *(u64 *)phys_pointer(frame) = taken.frames;
-            taken.frames = frame.addr;
+        if (phys_is_none(frame))
+            return false;
+        if (page_of(frame)->n_roles == 1) {
+            table_frame_free(frame);
+            return true;
         }
+        *(u64 *)phys_pointer(frame) = taken.frames; /* bit 0 is clear: no entry that leads anywhere */
+        taken.frames = frame.addr;
     }
     return true;
 }
@@ -282,7 +286,8 @@ void sweep_release(ul argument)
         u64 frame = taken.frames;
 
         taken.frames = *(u64 *)phys_pointer(phys(frame));
-        EXPECT_EQUAL(frame_free(phys(frame), 0), 0);
+        *(u64 *)phys_pointer(phys(frame)) = 0;
+        table_frame_free(phys(frame));
     }
     hoard_free(&taken.hoard);
 }

@@ -106,7 +106,7 @@ def with_several_cpus(_unused):
         shell.ok("fail every 7")
         shell.ok("stress -p objects,blocks,pages,shrink 2 7", 120)
         n, failed = requests(shell)
-        check(failed > 100 and n // 7 == failed, f"{failed} of {n} requests failed")
+        check(failed > 10 and n // 7 == failed, f"{failed} of {n} requests failed")
         shell.ok("fail off")
         shell.ok("stress -p objects,blocks,pages,shrink 1 7", 120)
         memory.as_before()
