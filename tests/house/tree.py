@@ -4,6 +4,7 @@
 
 A rule is a function whose docstring is its sentence and that yields `place: what is wrong there`.
 """
+import collections
 import os
 import re
 import shutil
@@ -138,6 +139,29 @@ def nothing_is_marked_unfinished():
                     yield f"{path}:{number}: {line.strip()}"
 
 
+def numbers_in(folder, pattern):
+    """How often each invariant's number is matched in the C files of a folder."""
+    text = "\n".join("\n".join(lines_of(path)) for path in C_FILES if os.path.dirname(path) == folder)
+    return collections.Counter(int(number) for number in re.findall(pattern, text))
+
+
+def checks_are_seen_to_fail():
+    """every check of mm_check has an invariant written down, and a test that breaks it and sees its number"""
+    checks = numbers_in("mm", r"check_(?:failed|equal)\(\s*\w+,\s*(\d+)")
+    written = numbers_in("mm", r"\n \*   I(\d{3})  ")
+    seen = numbers_in("tests/host", r"\b(?:BREAK|assert_broken|break_entry|assert_int_equal)\(\s*(?:found\.number,\s*)?"
+                                    r"(\d{3})\b")
+    if not checks:
+        yield "mm/: no check was found"
+    for number in sorted(checks | written):
+        if not written[number]:
+            yield f"I{number} is checked, and not written down on top of one of mm/'s files"
+        if not checks[number]:
+            yield f"I{number} is written down, and not checked"
+        if seen[number] < checks[number]:
+            yield f"I{number} is checked in {checks[number]} places, and seen to fail in {seen[number]} in tests/host/"
+
+
 def shell_scripts_pass_shellcheck():
     """shellcheck finds nothing in the shell scripts"""
     shell = [path for path in SCRIPTS if path.endswith(".sh") or re.match(r"#!.*\b(ba)?sh$", lines_of(path)[0])]
@@ -148,7 +172,8 @@ def shell_scripts_pass_shellcheck():
 
 RULES = [
     arrows_run_from_kernel_to_mm_to_lib, mm_is_pure_c, files_name_their_licence, functions_are_short, files_are_short,
-    lines_are_short, functions_have_no_ifdef, nothing_is_marked_unfinished, shell_scripts_pass_shellcheck,
+    lines_are_short, functions_have_no_ifdef, nothing_is_marked_unfinished, checks_are_seen_to_fail,
+    shell_scripts_pass_shellcheck,
 ]
 
 
