@@ -22,7 +22,8 @@ static bool subject_is(struct subject *subject, ul address)
     return true;
 }
 
-static void take_object(struct subject *subject, ul bytes)
+/* The three that take: false when there is no memory. */
+static bool take_object(struct subject *subject, ul bytes)
 {
     struct mm_what what;
 
@@ -30,9 +31,10 @@ static void take_object(struct subject *subject, ul bytes)
     mm_describe_virt(virt((ul)subject->object), &what);
     subject->content = subject->object;
     subject->content_bytes = what.class_bytes;
+    return subject->object != NULL;
 }
 
-static void take_block(struct subject *subject, unsigned zone, unsigned order)
+static bool take_block(struct subject *subject, unsigned zone, unsigned order)
 {
     subject->block = frame_alloc(zone, order);
     subject->order = order;
@@ -40,9 +42,10 @@ static void take_block(struct subject *subject, unsigned zone, unsigned order)
         subject->content = phys_pointer(subject->block);
         subject->content_bytes = PAGE_4K_SIZE;
     }
+    return !phys_is_none(subject->block);
 }
 
-static void take_pages(struct subject *subject, unsigned zone, int n)
+static bool take_pages(struct subject *subject, unsigned zone, int n)
 {
     subject->pages = alloc_pages(zone, n, 0);
     subject->n_pages = n;
@@ -50,6 +53,7 @@ static void take_pages(struct subject *subject, unsigned zone, int n)
         subject->content = phys_2_virt(subject->pages->addr_phys);
         subject->content_bytes = PAGE_4K_SIZE;
     }
+    return subject->pages != NULL;
 }
 
 void subject_drop(struct subject *subject)
@@ -69,13 +73,14 @@ static bool make_freed_object(const struct misuse *misuse, struct subject *subje
 {
     void *object = kmalloc(misuse->a, 0);
 
-    return kfree(object) == 0 && subject_is(subject, (ul)object);
+    return object != NULL && kfree(object) == 0 && subject_is(subject, (ul)object);
 }
 
 /* a: bytes; b: from its start, or, if negative, its end. */
 static bool make_inside_object(const struct misuse *misuse, struct subject *subject)
 {
-    take_object(subject, misuse->a);
+    if (!take_object(subject, misuse->a))
+        return false;
     ksnprintf(subject->words, sizeof subject->words, "inside an object of %lu bytes at 0x%lx",
               subject->content_bytes, (ul)subject->object);
     return subject_is(subject,
@@ -87,7 +92,7 @@ static bool make_inside_freed_object(const struct misuse *misuse, struct subject
 {
     void *object = kmalloc(misuse->a, 0);
 
-    return kfree(object) == 0 && subject_is(subject, (ul)object + misuse->b);
+    return object != NULL && kfree(object) == 0 && subject_is(subject, (ul)object + misuse->b);
 }
 
 /* ---- frames and pages, given to kfree or frame_free ---- */
@@ -100,8 +105,7 @@ static bool as_called(const struct misuse *misuse, struct subject *subject, u64 
 /* a: the zone; b: an offset, or for frame_free the order. */
 static bool make_held_frame(const struct misuse *misuse, struct subject *subject)
 {
-    take_block(subject, (unsigned)misuse->a, 0);
-    if (phys_is_none(subject->block))
+    if (!take_block(subject, (unsigned)misuse->a, 0))
         return false;
     subject->number = misuse->call == BY_FRAME_FREE ? (int)misuse->b : 0;
     return as_called(misuse, subject, subject->block.addr + (misuse->call == BY_KFREE ? misuse->b : 0));
@@ -118,14 +122,15 @@ static bool make_freed_frame(const struct misuse *misuse, struct subject *subjec
     phys_t block = frame_alloc(ZONE_NORMAL, (unsigned)misuse->a);
 
     subject->number = (int)misuse->a;
-    return frame_free(block, (unsigned)misuse->a) == 0 && as_called(misuse, subject, block.addr);
+    return !phys_is_none(block) && frame_free(block, (unsigned)misuse->a) == 0 &&
+           as_called(misuse, subject, block.addr);
 }
 
 /* a: the zone; b: an offset. */
 static bool make_owned_page(const struct misuse *misuse, struct subject *subject)
 {
-    take_pages(subject, (unsigned)misuse->a, 1);
-    return subject->pages != NULL && as_called(misuse, subject, subject->pages->addr_phys + misuse->b);
+    return take_pages(subject, (unsigned)misuse->a, 1) &&
+           as_called(misuse, subject, subject->pages->addr_phys + misuse->b);
 }
 
 static bool make_freed_page_address(const struct misuse *misuse, struct subject *subject)
@@ -165,15 +170,16 @@ static bool make_table(const struct misuse *misuse, struct subject *subject)
 /* An object of a slab, so that there is a descriptor and a role table. */
 static bool make_role_table(const struct misuse *misuse, struct subject *subject)
 {
-    take_object(subject, 64);
-    return as_called(misuse, subject, virt_2_phys(page_of(pointer_phys(subject->object))->roles));
+    return take_object(subject, 64) &&
+           as_called(misuse, subject, virt_2_phys(page_of(pointer_phys(subject->object))->roles));
 }
 
 static bool make_descriptor(const struct misuse *misuse, struct subject *subject)
 {
     phys_t at;
 
-    take_object(subject, 64);
+    if (!take_object(subject, 64))
+        return false;
     at = pointer_phys(subject->object);
     return as_called(misuse, subject, virt_2_phys(slab_of_word(role_word_now(at))) & PAGE_4K_MASK);
 }
@@ -188,8 +194,8 @@ static bool make_page_array(const struct misuse *misuse, struct subject *subject
 
 static bool make_object_frame(const struct misuse *misuse, struct subject *subject)
 {
-    take_object(subject, misuse->a);
-    return as_called(misuse, subject, virt_2_phys(subject->object) & PAGE_4K_MASK);
+    return take_object(subject, misuse->a) &&
+           as_called(misuse, subject, virt_2_phys(subject->object) & PAGE_4K_MASK);
 }
 
 /* ---- other addresses ---- */
@@ -243,8 +249,7 @@ static bool make_freed_pages(const struct misuse *misuse, struct subject *subjec
 /* a: the number. */
 static bool make_wrong_number(const struct misuse *misuse, struct subject *subject)
 {
-    take_pages(subject, ZONE_NORMAL, 1);
-    return subject->pages != NULL &&
+    return take_pages(subject, ZONE_NORMAL, 1) &&
            pages_are(subject, subject->pages, (int)misuse->a, subject->pages->addr_phys);
 }
 
@@ -253,8 +258,7 @@ static bool make_run_with_a_hole(const struct misuse *misuse, struct subject *su
 {
     struct Page *hole;
 
-    take_pages(subject, ZONE_NORMAL, 3);
-    if (subject->pages == NULL)
+    if (!take_pages(subject, ZONE_NORMAL, 3))
         return false;
     hole = subject->pages + misuse->a;
     free_pages(hole, 3 - (int)misuse->a); /* what is behind it goes, too: what is held is one run */
@@ -288,15 +292,13 @@ static bool make_run_of_two_owners(const struct misuse *misuse, struct subject *
 /* a: bytes of the object. */
 static bool make_page_of_object(const struct misuse *misuse, struct subject *subject)
 {
-    take_object(subject, misuse->a);
-    return pages_are(subject, Virt_To_2M_Page(subject->object), 1,
-                     virt_2_phys(subject->object) & PAGE_2M_MASK);
+    return take_object(subject, misuse->a) && pages_are(subject, Virt_To_2M_Page(subject->object), 1,
+                                                        virt_2_phys(subject->object) & PAGE_2M_MASK);
 }
 
 static bool make_page_of_block(const struct misuse *misuse, struct subject *subject)
 {
-    take_block(subject, ZONE_NORMAL, (unsigned)misuse->a);
-    return !phys_is_none(subject->block) &&
+    return take_block(subject, ZONE_NORMAL, (unsigned)misuse->a) &&
            pages_are(subject, mm_page_at(subject->block.addr), 1, subject->block.addr & PAGE_2M_MASK);
 }
 
@@ -323,17 +325,17 @@ static bool make_run_out_of_ram(const struct misuse *misuse, struct subject *sub
     int n = 63;
 
     (void)misuse;
-    while (n > 1 && subject->pages == NULL)
-        take_pages(subject, ZONE_UNMAPPED_IN_PGT, n--);
+    while (n > 1 && !take_pages(subject, ZONE_UNMAPPED_IN_PGT, n))
+        n--;
     return subject->pages != NULL && subject->pages + subject->n_pages == page_at(mm.n_pages) &&
            pages_are(subject, subject->pages, subject->n_pages + 1, (ul)mm.n_pages * PAGE_2M_SIZE);
 }
 
 static bool make_page_between(const struct misuse *misuse, struct subject *subject)
 {
-    take_pages(subject, ZONE_NORMAL, 1);
-    return subject->pages != NULL && pages_are(subject, (struct Page *)((ul)subject->pages + misuse->a), 1,
-                                               (ul)subject->pages + misuse->a);
+    return take_pages(subject, ZONE_NORMAL, 1) &&
+           pages_are(subject, (struct Page *)((ul)subject->pages + misuse->a), 1,
+                     (ul)subject->pages + misuse->a);
 }
 
 static bool make_page_behind_array(const struct misuse *misuse, struct subject *subject)
@@ -345,8 +347,7 @@ static bool make_page_behind_array(const struct misuse *misuse, struct subject *
 
 static bool make_object_as_page(const struct misuse *misuse, struct subject *subject)
 {
-    take_object(subject, misuse->a);
-    return pages_are(subject, subject->object, 1, (ul)subject->object);
+    return take_object(subject, misuse->a) && pages_are(subject, subject->object, 1, (ul)subject->object);
 }
 
 static bool make_page_without_ram(const struct misuse *misuse, struct subject *subject)

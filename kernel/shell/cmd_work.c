@@ -7,6 +7,7 @@
 #include <kernel/shell/out.h>
 #include <kernel/shell/suggest.h>
 #include <mm/debug.h>
+#include <mm/fail.h>
 #include <mm/inspect.h>
 
 static bool unknown_suite(const char *word)
@@ -24,6 +25,10 @@ static bool unknown_suite(const char *word)
 static bool run_selftest(struct call *call)
 {
     const char *suite = call->n ? call->argument[0] : NULL;
+    struct fail_info fail;
+    fail_info(&fail);
+    if (fail.mode != FAIL_OFF)
+        out("# requests for memory fail on purpose ('fail'): so will tests, and some then keep what they took\n");
     int n_failed = selftest_run(suite);
     if (n_failed < 0 && suite)
         return unknown_suite(suite);

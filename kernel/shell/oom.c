@@ -86,9 +86,10 @@ static void take_blocks(struct taken *taken, u64 leave_bytes)
 static bool give_blocks(struct taken *taken)
 {
     bool right = true;
-    while (taken->blocks) {
+    while (taken->blocks && right) {
         struct block block = *taken->blocks;
-        right &= !frame_free(pointer_phys(taken->blocks), (unsigned)block.order);
+        right = !frame_free(pointer_phys(taken->blocks), (unsigned)block.order) &&
+                (!block.before || mm_is_direct(phys(virt_2_phys(block.before))));
         taken->blocks = block.before;
     }
     return right;
@@ -144,22 +145,30 @@ static void tell_objects(const struct taken *taken)
         format_size(taken->last_bytes).s);
 }
 
+/* Is it the start of a live object?  Somebody may have written into the lists meanwhile. */
+static bool is_object(const void *object)
+{
+    struct mm_what what;
+    mm_describe_virt(virt((u64)object), &what);
+    return what.kind == MM_LIVE_OBJECT && what.phys == what.block_start;
+}
+
 static bool give_objects(struct taken *taken)
 {
     bool right = give_blocks(taken);
-    while (taken->loose) {
+    while (taken->loose && is_object(taken->loose)) {
         void *object = taken->loose;
         taken->loose = *(void **)object;
-        right &= !kfree(object);
+        kfree(object);
     }
-    while (taken->sheet) {
+    while (taken->sheet && is_object(taken->sheet)) {
         struct sheet *sheet = taken->sheet;
-        for (u64 i = 0; i < sheet->n; i++)
+        for (u64 i = 0; i < sheet->n && i < ARRAY_LENGTH(sheet->object); i++)
             right &= !kfree(sheet->object[i]);
         taken->sheet = sheet->before;
-        right &= !kfree(sheet);
+        kfree(sheet);
     }
-    return right;
+    return right && !taken->loose && !taken->sheet;
 }
 
 /* NORMAL comes last, or it would have grown into UNMAPPED and borrowed from DMA. */
@@ -257,8 +266,13 @@ static void tell_taken(const struct way *way, const struct taken *taken, const s
     struct mm_stat_t now = mm_stat();
     struct mm_start_info info;
     mm_start_info(&info);
-    out("%-12s took %s ", way->name, format_size(before->available - now.available).s);
-    way->tell(taken);
+    out("%-12s took ", way->name);
+    if (now.available == before->available) {
+        out("nothing, it was refused at once");
+    } else {
+        out("%s ", format_size(before->available - now.available).s);
+        way->tell(taken);
+    }
     out("\n%-12s left free ", "");
     tell_free();
     if (info.n_grown_pages)
