@@ -167,7 +167,7 @@ static void faces_start_vga(void)
     if (glass->kind != BOOT_SCREEN_TEXT || !faces.screen)
         return;
     if (glass->width == 0 || glass->height == 0 || (u64)glass->width * glass->height > SCREEN_N_CELLS ||
-        glass->phys >= BOOT_MAPPED_BYTES) {
+        glass->phys + (u64)glass->pitch_bytes * glass->height > BOOT_MAPPED_BYTES) {
         glass->kind = BOOT_SCREEN_NONE;
         return;
     }
