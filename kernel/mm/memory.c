@@ -69,6 +69,26 @@ static void add_segment(const char *name, const char *start, const char *end, ul
         (struct mm_segment){(u64)start, image_phys(start), (u64)(end - start), flags, name};
 }
 
+/*
+ * Stops where the firmware's map does not let the kernel lie where the loader put it: what is there may be written by
+ * others, or be no memory at all.
+ */
+static void require_room_for_image(const struct memory_map *map)
+{
+    u64 start = (u64)boot_start, end = image_phys(image_end);
+    struct memory_range range = {0};
+
+    if (memory_map_is_usable(map, start, end))
+        return;
+    while (memory_map_next(map, start, &range) && range.start <= start && range.type == MEMORY_USABLE)
+        start = range.end;
+    if (range.start <= start && start < range.end)
+        panic("memory: no room for the kernel at 0x%lx-0x%lx: 0x%lx is %s (type %u) in the firmware's map",
+              (u64)boot_start, end, start, memory_map_type_name(range.type), range.type);
+    panic("memory: no room for the kernel at 0x%lx-0x%lx: 0x%lx is not in the firmware's map", (u64)boot_start, end,
+          start);
+}
+
 static void describe_machine(const struct boot_info *info, const struct options *options)
 {
     mm_boot.map = (struct memory_map){.entries = (const void *)(PAGE_OFFSET + info->map_phys),
@@ -127,6 +147,7 @@ void memory_start(const struct boot_info *info, const struct options *options)
     describe_machine(info, options);
     if (info->map_phys + (u64)info->n_map_entries * info->map_stride_bytes > EARLY_MAPPED_END)
         panic("memory: the loader's map lies above 4 GiB, out of reach");
+    require_room_for_image(&mm_boot.map);
     cpu_set_mm_contexts(mm_boot_cpu(MM_CONTEXT_CODE), mm_boot_cpu(MM_CONTEXT_INTERRUPT));
     wrong = mm_start(&mm_boot);
     if (wrong != NULL)
