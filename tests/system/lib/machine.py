@@ -44,10 +44,13 @@ class Config:
     entry: int = 0                      # of the boot menu; chosen over the serial line
     debug_exit: bool = True
     stub: bool = False                  # the debugger's (Machine.debugger)
+    medium_arguments: tuple = ()        # boots these instead of what `boot` says
     extra: tuple = ()
 
     def medium(self):
         """QEMU's arguments for what is booted."""
+        if self.medium_arguments:
+            return list(self.medium_arguments)
         if self.boot == "pvh":
             return ["-kernel", images.kernel(), "-append", self.cmdline]
         iso = images.iso(self.cmdline)
