@@ -133,6 +133,8 @@ void debug_start(const struct mm_debug_boot *boot)
     area_lay_out(debug);
     records_start();
     debug->features = boot->features & MM_DEBUG_ALL;
+    if (debug->features & MM_DEBUG_TRACE)
+        mm.paging.odd_length = ~0UL;
 }
 
 struct debug_ring *debug_ring_create(void)

@@ -187,7 +187,7 @@ void guards_fill(const struct debug_record *record)
 
     guards_of(record, range);
     for (unsigned i = 0; i < N_GUARDS; i++)
-        memset(range[i].at, range[i].byte, range[i].bytes);
+        debug_fill(range[i].at, range[i].byte, range[i].bytes);
 }
 
 /* Who went past the class came through the slack: that is one damage, and its first byte is the one to name. */
@@ -214,9 +214,15 @@ bool guards_check(const struct debug_record *record)
 
 /* ---- free memory ---- */
 
+/* By a call: what the compiler makes of it in place, compiled for size, goes byte by byte. */
+void *debug_fill(void *at, u8 byte, u64 bytes)
+{
+    return (memset)(at, byte, bytes);
+}
+
 void poison_fill(phys_t at, u64 bytes)
 {
-    memset(phys_pointer(at), MM_DEBUG_FREE, bytes);
+    debug_fill(phys_pointer(at), MM_DEBUG_FREE, bytes);
 }
 
 bool poison_check(phys_t at, u64 bytes)

@@ -103,13 +103,13 @@ static bool take_any_slot(struct debug_record *record, unsigned class, struct ro
     return true;
 }
 
-/* Looks at a slot that was free, and forgets whose it was. */
+/* Looks at a slot that was free, and forgets whose it was.  A block comes from the frames, where it was just looked at. */
 static void slot_reuse(phys_t base, unsigned order)
 {
     struct debug_record *gone;
     ul flags;
 
-    if ((mm.debug.features & MM_DEBUG_POISON) != 0)
+    if ((mm.debug.features & MM_DEBUG_POISON) != 0 && !class_is_blocks(order))
         poison_check(base, class_bytes(order));
     flags = platform_lock(&mm.debug.lock);
     gone = record_find(MM_OWNER_OBJECT, base.addr, order, RECORD_GONE);
@@ -122,8 +122,8 @@ static void slot_reuse(phys_t base, unsigned order)
 static void *object_fill(void *object, u64 bytes, gfp_t gfp)
 {
     if (gfp & __GFP_ZERO)
-        return memset(object, 0, bytes);
-    return (mm.debug.features & MM_DEBUG_POISON) != 0 ? memset(object, MM_DEBUG_NEW, bytes) : object;
+        return debug_fill(object, 0, bytes);
+    return (mm.debug.features & MM_DEBUG_POISON) != 0 ? debug_fill(object, MM_DEBUG_NEW, bytes) : object;
 }
 
 static void *kmalloc_untracked(unsigned class, gfp_t gfp)

@@ -167,6 +167,9 @@ size_t debug_who_text(phys_t at, char *text, size_t size);
 void guards_fill(const struct debug_record *record);
 bool guards_check(const struct debug_record *record);
 
+/* memset for much memory. */
+void *debug_fill(void *at, u8 byte, u64 bytes);
+
 /* Fills free memory, and looks at it: true when it is whole, else a report is made. */
 void poison_fill(phys_t at, u64 bytes);
 bool poison_check(phys_t at, u64 bytes);

@@ -237,7 +237,8 @@ static NOINLINE int frame_free_slowly(phys_t first, unsigned order)
         return misuse_phys("frame_free", first);
     if (order >= SPLIT_ORDERS)
         return frame_free_pages(first, order, DEBUG_HERE);
-    if (page_of(first)->state != PAGE_SPLIT || debug_owns(first, order) || !held_clear(first, order))
+    if (page_of(first)->state != PAGE_SPLIT || (UNLIKELY(mm.debug.features != 0) && debug_owns(first, order)) ||
+        !held_clear(first, order))
         return misuse_phys("frame_free", first);
     if (UNLIKELY(mm.debug.features != 0))
         debug_frames_freed(first, order, DEBUG_HERE);

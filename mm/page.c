@@ -244,8 +244,9 @@ void free_pages(struct Page *page, int number)
         return;
     }
     pages_disown(page, n);
+    if (n == 1 && page_stack_push(platform_cpu(), index))
+        return;
     if (UNLIKELY(mm.debug.features != 0))
         debug_pages_freed(phys(page->addr_phys), n, DEBUG_HERE);
-    if (n != 1 || !page_stack_push(platform_cpu(), index))
-        pages_give(index, n);
+    pages_give(index, n);
 }

@@ -180,20 +180,11 @@ static inline int map_locked(phys_t given, const struct paging_request *request)
     return result;
 }
 
-/* Tells the debug mode's trace of a call that begins. */
-static inline void note_call(enum mm_event_kind kind, ul start, ul length, struct debug_here here)
-{
-    if (UNLIKELY(mm.debug.features != 0))
-        debug_note_call(kind, start, length, here);
-}
-
 /* All rules, for callers. */
 static int map_range(phys_t top, ul start, ul phys_start, ul length, ul flags, bool use4k)
 {
     struct paging_request request;
 
-    if (length == 0)
-        return 0;
     if (!request_make(&request, start, length, phys_start, flags, use4k))
         return -EFAULT;
     int result = map_locked(top, &request);
@@ -202,19 +193,33 @@ static int map_range(phys_t top, ul start, ul phys_start, ul length, ul flags, b
     return result;
 }
 
+/* What is not longer than mm.paging.odd_length: nothing, or in the debug mode all, for its trace.  Calls jump here, so whom
+ * this returns to is who called. */
+static NOINLINE int map_odd_range(phys_t top, ul start, ul phys_start, ul length, ul flags, bool use4k)
+{
+    if (length == 0)
+        return 0;
+    debug_note_call(MM_EVENT_MAP, start, length, DEBUG_HERE);
+    return map_range(top, start, phys_start, length, flags, use4k);
+}
+
 /* `flush` is of no use: entries only go from absent to present, and absent ones are never cached. */
 int mm_map_proc_page_table(ul proc_page_table_addr, bool is_phys, ul virt_addr_start, ul phys_addr_start,
                            ul length, ul flags, bool user, bool flush, bool use4k)
 {
+    phys_t top = top_phys(proc_page_table_addr, is_phys);
+
     (void)flush;
-    note_call(MM_EVENT_MAP, virt_addr_start, length, DEBUG_HERE);
-    return map_range(top_phys(proc_page_table_addr, is_phys), virt_addr_start, phys_addr_start, length,
-                     user ? flags | PAGE_U_S : flags, use4k);
+    flags = user ? flags | PAGE_U_S : flags;
+    if (UNLIKELY(length <= mm.paging.odd_length))
+        return map_odd_range(top, virt_addr_start, phys_addr_start, length, flags, use4k);
+    return map_range(top, virt_addr_start, phys_addr_start, length, flags, use4k);
 }
 
 int mm_map_phys_addr(ul virt_addr_start, ul phys_addr_start, ul length, ul flags, bool use4k)
 {
-    note_call(MM_EVENT_MAP, virt_addr_start, length, DEBUG_HERE);
+    if (UNLIKELY(length <= mm.paging.odd_length))
+        return map_odd_range(phys((ul)get_CR3()), virt_addr_start, phys_addr_start, length, flags, use4k);
     return map_range(phys((ul)get_CR3()), virt_addr_start, phys_addr_start, length, flags, use4k);
 }
 
@@ -233,8 +238,6 @@ static int unmap_as(ul table, bool is_phys, ul start, ul length, const char *cal
     u64 first, end;
     phys_t bad_table = PHYS_NONE;
 
-    if (length == 0)
-        return 0;
     if (!range_frames(start, length, &first, &end))
         return report_bad_range(call, start, length);
     phys_t given = top_phys(table, is_phys);
@@ -251,17 +254,29 @@ static int unmap_as(ul table, bool is_phys, ul start, ul length, const char *cal
     return result;
 }
 
+/* As map_odd_range. */
+static NOINLINE int unmap_odd(ul table, bool is_phys, ul start, ul length, const char *call)
+{
+    if (length == 0)
+        return 0;
+    debug_note_call(MM_EVENT_UNMAP, start, length, DEBUG_HERE);
+    return unmap_as(table, is_phys, start, length, call);
+}
+
 /* mm_unmap_addr, too, ends in one of the next two; the report names the call. */
 int mm_unmap_range(ul proc_page_table_addr, bool is_phys, ul virt_addr_start, ul length)
 {
-    note_call(MM_EVENT_UNMAP, virt_addr_start, length, DEBUG_HERE);
+    if (UNLIKELY(length <= mm.paging.odd_length))
+        return unmap_odd(proc_page_table_addr, is_phys, virt_addr_start, length, "mm_unmap_range");
     return unmap_as(proc_page_table_addr, is_phys, virt_addr_start, length, "mm_unmap_range");
 }
 
 void mm_unmap_proc_table(ul proc_page_table_addr, bool is_phys, ul virt_addr_start, ul length)
 {
-    note_call(MM_EVENT_UNMAP, virt_addr_start, length, DEBUG_HERE);
-    (void)unmap_as(proc_page_table_addr, is_phys, virt_addr_start, length, "mm_unmap_proc_table");
+    if (UNLIKELY(length <= mm.paging.odd_length))
+        (void)unmap_odd(proc_page_table_addr, is_phys, virt_addr_start, length, "mm_unmap_proc_table");
+    else
+        (void)unmap_as(proc_page_table_addr, is_phys, virt_addr_start, length, "mm_unmap_proc_table");
 }
 
 /* An own range as whole frames: anywhere in shared slots. */

@@ -26,6 +26,7 @@ struct paging_state {
     u64 shared_slots[PAGING_N_SLOTS / 64]; /* top-level entries that all address spaces have in common */
     phys_t kept[PAGING_N_KEPT];            /* the frames that paging_tables.c keeps */
     u64 kept_low, kept_high;               /* the lowest and the highest of them */
+    ul odd_length;                         /* calls about no more bytes go the long way: 0; in the debug mode all */
     u64 *peek_entry;                       /* the entry behind MM_PEEK */
 
     /* state */
