@@ -100,20 +100,6 @@ void debug_describe(phys_t at, struct mm_what *out)
     platform_unlock(&mm.debug.lock, flags);
 }
 
-/* Without the mode the first frame of an object has a role, and that is all that frame_free is asked for; here the object
- * may begin in the middle of its slot. */
-bool debug_owns(phys_t first, unsigned order)
-{
-    for (unsigned i = 0; mm.debug.features != 0 && i < 1u << order; i++) {
-        struct mm_what what;
-
-        mm_describe_phys(phys_add(first, i * FRAME_BYTES), &what);
-        if (what.kind == MM_LIVE_OBJECT || what.kind == MM_FREE_OBJECT || what.kind == MM_METADATA)
-            return true;
-    }
-    return false;
-}
-
 /* ---- call sites ---- */
 
 static bool same_callers(const struct mm_site *site, const struct mm_moment *moment, unsigned depth)

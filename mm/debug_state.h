@@ -116,9 +116,6 @@ void debug_block_given_back(phys_t first, unsigned order);
 /* Frames that frame_alloc gave now serve mm itself: they are nobody's. */
 void debug_forget_frames(phys_t first);
 
-/* True when a frame of the block lies in a slot of kmalloc, a guard or the mode's own area: frame_free is not to have it. */
-bool debug_owns(phys_t first, unsigned order);
-
 /* True when the frame with this number is free and filled.  Looks at all such frames; returns how many are damaged. */
 bool debug_frame_is_filled(u64 number);
 u64 debug_check_filled(void);

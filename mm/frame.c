@@ -237,7 +237,7 @@ static NOINLINE int frame_free_slowly(phys_t first, unsigned order)
         return misuse_phys("frame_free", first);
     if (order >= SPLIT_ORDERS)
         return frame_free_pages(first, order, DEBUG_HERE);
-    if (page_of(first)->state != PAGE_SPLIT || (UNLIKELY(mm.debug.features != 0) && debug_owns(first, order)) ||
+    if (page_of(first)->state != PAGE_SPLIT || first.addr - mm.debug.area.addr < mm.debug.area_bytes ||
         !held_clear(first, order))
         return misuse_phys("frame_free", first);
     if (UNLIKELY(mm.debug.features != 0))
