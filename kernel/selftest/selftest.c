@@ -26,10 +26,10 @@
 #include <lib/string.h>
 
 static const struct test_suite *const suites[] = {
-    &selftest_constants,  &selftest_stat,     &selftest_kmalloc, &selftest_frames,      &selftest_pages,
-    &selftest_map,        &selftest_refusals, &selftest_unmap,   &selftest_permissions, &selftest_paging,
-    &selftest_kernel_map, &selftest_traps,    &selftest_user,    &selftest_patterns,    &selftest_exhaustion,
-    &selftest_sweep,      &selftest_misuse,
+    &selftest_constants,  &selftest_stat,       &selftest_kmalloc, &selftest_frames,      &selftest_pages,
+    &selftest_map,        &selftest_refusals,   &selftest_unmap,   &selftest_permissions, &selftest_paging,
+    &selftest_shootdown,  &selftest_kernel_map, &selftest_traps,   &selftest_user,        &selftest_patterns,
+    &selftest_exhaustion, &selftest_sweep,      &selftest_misuse,
 };
 
 struct totals {

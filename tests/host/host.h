@@ -60,6 +60,16 @@ bool host_translate(u64 at, struct host_translation *out);
 u64 host_n_flushes(void);
 u64 host_last_flush(u64 *bytes);
 
+/*
+ * Another CPU that uses these addresses, n at the most HOST_N_WATCHED, at the worst moment: whatever of them can be
+ * reached just after a flush is cached again.  n = 0 ends it.
+ */
+#define HOST_N_WATCHED 256
+void host_mmu_watch(const u64 *addresses, unsigned n);
+
+/* Everything cached must be what the tables say now: a leaf the same leaf, a table the same table.  Mistakes if not. */
+void host_mmu_compare(void);
+
 /* Mistakes seen by the MMU since host_mmu_start: reserved bits set, tables freed before they were flushed, a
  * flush under way in a table that is not there.  0 in a sound system; host_mmu_mistake tells the last one. */
 u64 host_n_mmu_mistakes(void);

@@ -23,6 +23,7 @@ void assert_sound(void)
     if (!mm_check(&found))
         fail_msg("I%u broken: %s, at 0x%lx: 0x%lx expected, 0x%lx found", found.number, found.text,
                  found.where, found.expected, found.found);
+    host_mmu_compare();
     if (host_n_mmu_mistakes() != 0)
         fail_msg("the MMU saw %lu mistakes: %s", host_n_mmu_mistakes(), host_mmu_mistake());
     assert_int_equal(host_n_locks_held(), 0);

@@ -38,6 +38,8 @@ static u64 current_top;
 static struct cached_leaf leaves[N_LEAVES];
 static struct cached_table tables[N_TABLES];
 static unsigned n_leaves, n_tables;
+static u64 watched[HOST_N_WATCHED];
+static unsigned n_watched;
 static u64 n_flushes, last_start, last_bytes, n_mistakes;
 static char mistake[160];
 
@@ -51,7 +53,7 @@ void host_mmu_start(const struct mm_features *features)
 {
     cpu = *features;
     current_top = 0;
-    n_leaves = n_tables = 0;
+    n_leaves = n_tables = n_watched = 0;
     n_flushes = n_mistakes = 0;
     mistake[0] = 0;
 }
@@ -223,6 +225,52 @@ bool host_translate(u64 at, struct host_translation *out)
     return true;
 }
 
+void host_mmu_watch(const u64 *addresses, unsigned n)
+{
+    n_watched = n;
+    if (n != 0)
+        memcpy(watched, addresses, n * sizeof(*addresses));
+}
+
+/* The other CPU: as soon as a flush is done, it looks at everything again. */
+static void touch_watched(void)
+{
+    struct host_translation what;
+
+    for (unsigned i = 0; i < n_watched; i++)
+        host_translate(watched[i], &what);
+}
+
+/* The table of `level` on the way to an address, as the tables are now; 0: there is none. */
+static u64 find_table(u64 at, unsigned level)
+{
+    u64 table = current_top;
+
+    for (unsigned l = 4; l > level; l--) {
+        u64 entry = ((const u64 *)phys_pointer(phys(table)))[at / entry_span(l) % 512];
+        if (!(entry & BIT(0)) || is_leaf(entry, l))
+            return 0;
+        table = entry & (BIT(52) - 1) & ~0xfffUL;
+    }
+    return table;
+}
+
+void host_mmu_compare(void)
+{
+    struct host_translation now;
+
+    for (unsigned i = 0; i < n_tables; i++) {
+        if (find_table(tables[i].start, tables[i].level) != tables[i].table)
+            note_mistake("a table is cached that is not there any more", tables[i].start);
+    }
+    for (unsigned i = 0; i < n_leaves; i++) {
+        if (!host_walk(current_top, leaves[i].start, &now) || now.phys != leaves[i].phys ||
+            now.leaf_bytes != leaves[i].bytes || now.writable != leaves[i].what.writable ||
+            now.user != leaves[i].what.user || now.executable != leaves[i].what.executable)
+            note_mistake("a leaf is cached that is not there any more", leaves[i].start);
+    }
+}
+
 static bool overlaps(u64 start, u64 bytes, u64 other, u64 other_bytes)
 {
     return other - start < bytes || start - other < other_bytes;
@@ -255,6 +303,7 @@ void platform_flush(virt_t start, u64 bytes)
             tables[kept++] = tables[i];
     }
     n_tables = kept;
+    touch_watched();
 }
 
 /* Another top-level table: global leaves stay known. */

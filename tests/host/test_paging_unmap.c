@@ -190,6 +190,56 @@ static void nothing_is_reached_after_the_call_returns(void **state)
     assert_nothing_leaked(used_before);
 }
 
+/*
+ * n page tables with a leaf each, between two that are only partly in the range, so that batches of tables to be freed
+ * end anywhere; and a CPU that caches what it can reach as soon as a flush is over.
+ */
+static void nothing_is_cached_again_between_flush_and_free(void **state)
+{
+    u64 addresses[132];
+
+    (void)state;
+    for (unsigned n = 60; n <= 130; n++) {
+        for (unsigned i = 0; i < n + 2; i++) {
+            addresses[i] = TIB(1) + i * MIB(2) + (i == 0 ? MIB(2) - KIB(4) : 0);
+            map(addresses[i], GIB(100), KIB(4), true);
+        }
+        for (unsigned i = 0; i < n + 2; i++) {
+            struct host_translation got;
+            assert_true(host_translate(addresses[i], &got));
+        }
+        host_mmu_watch(addresses, n + 2);
+        unmap(addresses[0], addresses[n + 1] + KIB(4) - addresses[0]);
+        host_mmu_compare();
+        assert_int_equal(host_n_mmu_mistakes(), 0);
+        host_mmu_watch(NULL, 0);
+    }
+    assert_nothing_leaked(used_before);
+}
+
+/* The same, when tables of all levels become empty one after the other. */
+static void tables_above_are_flushed_before_they_are_freed(void **state)
+{
+    static const u64 at[] = {TIB(1), TIB(1) + KIB(4), TIB(1) + MIB(2), TIB(1) + GIB(1), TIB(2)};
+    struct host_translation got;
+
+    (void)state;
+    for (unsigned first = 0; first < 5; first++) {
+        for (unsigned i = 0; i < 5; i++) {
+            map(at[i], GIB(100), KIB(4), true);
+            assert_true(host_translate(at[i], &got));
+        }
+        host_mmu_watch(at, 5);
+        for (unsigned i = 0; i < 5; i++) {
+            unmap(at[(first + i) % 5], KIB(4));
+            host_mmu_compare();
+            assert_int_equal(host_n_mmu_mistakes(), 0);
+        }
+        host_mmu_watch(NULL, 0);
+    }
+    assert_nothing_leaked(used_before);
+}
+
 static void a_small_unmap_flushes_just_its_range(void **state)
 {
     u64 n_flushes, bytes;
@@ -404,6 +454,8 @@ int main(void)
         TEST(tables_are_freed_at_every_level_when_they_are_empty),
         TEST(many_tables_at_once_are_freed_in_batches),
         TEST(nothing_is_reached_after_the_call_returns),
+        TEST(nothing_is_cached_again_between_flush_and_free),
+        TEST(tables_above_are_flushed_before_they_are_freed),
         TEST(a_small_unmap_flushes_just_its_range),
         TEST(a_split_flushes_the_whole_large_leaf),
         TEST(kernel_half_tables_right_below_the_top_stay),

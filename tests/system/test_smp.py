@@ -7,10 +7,12 @@ Every machine ends at a working prompt: `check` says ok, and mm_stat is as befor
 import json
 import time
 
+from lib import ktap
 from lib.bochs import Bochs
 from lib.machine import Machine, require_qemu
 from lib.report import Suite, check, check_equal, check_in
 
+SHOOTDOWN_SECONDS = 120
 STRESS_SLACK_SECONDS = 120              # many CPUs on few: what takes a second may take a minute
 SEEDS = (1, 20, 300)
 
@@ -111,6 +113,7 @@ def starts_in_bochs(n):
         shell = machine.start_shell()
         check_equal(len(cpus_of(shell)), n, "CPUs in Bochs")
         stress(shell, "1 7", 1)
+        shoots_down(shell)          # Bochs keeps global translations as a CPU does, QEMU does not
 
 
 # ---- stress ----
@@ -140,6 +143,19 @@ def mappings_are_shot_down_under_seven_cpus(extra):
         lines = stress(machine.start_shell(), "-p shoot 10 3", 10)
         n_mappings = int(lines[-1].split(" mappings")[0].split()[-1])
         check(n_mappings > 20, f"only {n_mappings} mappings were shot down: {lines[-1]}")
+
+
+def shoots_down(shell):
+    """The suite of the unmaps that every CPU must hear of."""
+    report = ktap.read(shell.lines("selftest shootdown", timeout=SHOOTDOWN_SECONDS))
+    check(report.names, "there are no tests")
+    check_equal(report.failed + report.skipped, [], "failed or skipped tests")
+    shell.ok("check")
+
+
+def every_cpu_hears_of_an_unmap(smp, extra):
+    with machine_of(smp, extra=extra) as machine:
+        shoots_down(machine.start_shell())
 
 
 def ctrl_c_ends_a_stress():
@@ -219,6 +235,7 @@ def main():
     suite.run("starts_with_holes_in_the_apic_ids", starts_with_holes_in_the_apic_ids)
     suite.run("reaches_the_prompt_without_an_apic_pvh", reaches_the_prompt_without_an_apic, "pvh")
     suite.run("stress_4_in_turns", stress_on, "4", "", 2, ("-accel", "tcg,thread=single"))
+    suite.run("every_cpu_of_4_hears_of_an_unmap", every_cpu_hears_of_an_unmap, "4", ())
     suite.run("panic_on_another_cpu_null", panic_on_another_cpu, "null", "page fault")
     if suite.full:
         run_full(suite)
@@ -238,6 +255,9 @@ def run_full(suite):
         suite.run(f"stress_{smp}_with_interrupts", stress_on, smp, "-i", 3, ())
         suite.run(f"stress_{smp}_icount", stress_on, smp, "-i", 2, ("-icount", "shift=0,sleep=off"))
         suite.run(f"stress_{smp}_of_one_part", stress_of_one_part, smp)
+    suite.run("every_cpu_of_8_hears_of_an_unmap", every_cpu_hears_of_an_unmap, "8", ())
+    suite.run("every_cpu_of_8_hears_of_an_unmap_in_turns", every_cpu_hears_of_an_unmap, "8",
+              ("-accel", "tcg,thread=single"))
     suite.run("mappings_are_shot_down_under_seven_cpus", mappings_are_shot_down_under_seven_cpus, ())
     suite.run("mappings_are_shot_down_under_seven_cpus_in_turns", mappings_are_shot_down_under_seven_cpus,
               ("-accel", "tcg,thread=single"))
