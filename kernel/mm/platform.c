@@ -13,8 +13,8 @@
 /*
  * Up to so many pages INVLPG costs less than what a full flush makes the CPU walk again: 32 * 200 cycles (it
  * also drops what is cached of tables) = 6400, and 2 changes of CR4 * 200 + 250 translations that are used
- * again soon * 25 = 6650.  In instructions, which is what an emulator sees, it is 29 for 16 pages and 13 for a
- * full flush.
+ * again soon * 25 = 6650.  In instructions, which is what an emulator sees, it is 29 for 16 pages and 13 for
+ * a full flush.
  */
 #define INVLPG_MAX_PAGES 32
 

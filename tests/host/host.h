@@ -61,13 +61,16 @@ u64 host_n_flushes(void);
 u64 host_last_flush(u64 *bytes);
 
 /*
- * Another CPU that uses these addresses, n at the most HOST_N_WATCHED, at the worst moment: whatever of them can be
- * reached just after a flush is cached again.  n = 0 ends it.
+ * Another CPU that uses these addresses, n at the most HOST_N_WATCHED, at the worst moment: whatever of them
+ * can be reached just after a flush is cached again.  n = 0 ends it.
  */
 #define HOST_N_WATCHED 256
 void host_mmu_watch(const u64 *addresses, unsigned n);
 
-/* Everything cached must be what the tables say now: a leaf the same leaf, a table the same table.  Mistakes if not. */
+/*
+ * Everything cached must be what the tables say now: a leaf the same leaf, a table the same table.  Mistakes
+ * if not.
+ */
 void host_mmu_compare(void);
 
 /* Mistakes seen by the MMU since host_mmu_start: reserved bits set, tables freed before they were flushed, a

@@ -191,8 +191,8 @@ static void nothing_is_reached_after_the_call_returns(void **state)
 }
 
 /*
- * n page tables with a leaf each, between two that are only partly in the range, so that batches of tables to be freed
- * end anywhere; and a CPU that caches what it can reach as soon as a flush is over.
+ * n page tables with a leaf each, between two that are only partly in the range, so that batches of tables
+ * to be freed end anywhere; and a CPU that caches what it can reach as soon as a flush is over.
  */
 static void nothing_is_cached_again_between_flush_and_free(void **state)
 {
