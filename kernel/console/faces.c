@@ -16,13 +16,16 @@
 #include <kernel/console/vga_text.h>
 #include <kernel/cpu/registers.h>
 #include <kernel/debug/log.h>
+#include <lib/bits.h>
 #include <lib/string.h>
+#include <mm/frame.h>
 #include <mm/layout.h>
 #include <mm/mmio.h>
 
 #define EARLY_BYTES 8192u
 #define BOOT_MAPPED_BYTES (4ull << 30) /* what boot's tables show at PAGE_OFFSET */
 #define SEQUENCE_BYTES 32u
+#define LEAST_CELL_PIXELS 128u /* 8 * 16 */
 
 static struct {
     bool serial, screen;            /* take text */
@@ -166,7 +169,7 @@ static void faces_start_vga(void)
     }
     if (glass->kind != BOOT_SCREEN_TEXT || !faces.screen)
         return;
-    if (glass->width == 0 || glass->height == 0 || (u64)glass->width * glass->height > SCREEN_N_CELLS ||
+    if (glass->width == 0 || glass->height == 0 || (u64)glass->width * glass->height > screen_n_cells() ||
         glass->phys + (u64)glass->pitch_bytes * glass->height > BOOT_MAPPED_BYTES) {
         glass->kind = BOOT_SCREEN_NONE;
         return;
@@ -207,7 +210,7 @@ static void screen_tell_early(void)
 static bool faces_start_pixels(void *memory)
 {
     unsigned columns, rows;
-    const struct screen_face *face = framebuffer_start(&faces.glass, memory, &columns, &rows);
+    const struct screen_face *face = framebuffer_start(&faces.glass, memory, screen_n_cells(), &columns, &rows);
 
     if (!face)
         return false;
@@ -227,10 +230,24 @@ static void faces_map_text(void)
         faces_drop_screen("no room to map it");
 }
 
+/* A large screen gets memory for more cells than the image has.  Without it gets larger characters. */
+static void faces_lend_cells(void)
+{
+    u64 n = min_u64((u64)faces.glass.width * faces.glass.height / LEAST_CELL_PIXELS, SCREEN_N_CELLS);
+    phys_t memory;
+
+    if (n <= screen_n_cells())
+        return;
+    memory = frame_alloc(ZONE_NORMAL, log2_ceil((2 * n * sizeof(struct terminal_cell) + FRAME_BYTES - 1) / FRAME_BYTES));
+    if (!phys_is_none(memory))
+        screen_lend(phys_pointer(memory), (unsigned)n);
+}
+
 static void faces_map_pixels(void)
 {
     u8 *memory = mmio_map((phys_t){faces.glass.phys}, framebuffer_bytes(&faces.glass), MMIO_WRITE_COMBINING);
 
+    faces_lend_cells();
     if (!memory || !faces_start_pixels(memory))
         faces_drop_screen(memory ? "too small, or the font is broken" : "no room to map it");
 }

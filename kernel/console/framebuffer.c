@@ -115,7 +115,7 @@ static unsigned characters(u32 pixels, unsigned glyph)
     return pixels > margins ? (pixels - margins) / (glyph * framebuffer.scale) : 0;
 }
 
-static void framebuffer_divide(unsigned *columns, unsigned *rows)
+static void framebuffer_divide(unsigned n_cells, unsigned *columns, unsigned *rows)
 {
     const struct font *font = &framebuffer.font;
 
@@ -123,7 +123,7 @@ static void framebuffer_divide(unsigned *columns, unsigned *rows)
     for (;;) {
         *columns = characters(framebuffer.width, font->width);
         *rows = characters(framebuffer.height, font->height);
-        if ((u64)*columns * *rows <= SCREEN_N_CELLS || framebuffer.scale == SCALE_MAX)
+        if ((u64)*columns * *rows <= n_cells || framebuffer.scale == SCALE_MAX)
             break;
         framebuffer.scale++;
     }
@@ -131,7 +131,7 @@ static void framebuffer_divide(unsigned *columns, unsigned *rows)
     framebuffer.top = (framebuffer.height - *rows * font->height * framebuffer.scale) / 2;
 }
 
-const struct screen_face *framebuffer_start(const struct boot_framebuffer *screen, void *memory,
+const struct screen_face *framebuffer_start(const struct boot_framebuffer *screen, void *memory, unsigned n_cells,
                                             unsigned *columns, unsigned *rows)
 {
     static const struct screen_face face = {.draw = framebuffer_draw, .cursor = NULL};
@@ -143,8 +143,8 @@ const struct screen_face *framebuffer_start(const struct boot_framebuffer *scree
     framebuffer.width = screen->width;
     framebuffer.height = screen->height;
     framebuffer.pixel_bytes = screen->bits_per_pixel / 8u;
-    framebuffer_divide(columns, rows);
-    if (*columns < COLUMNS_MIN || *rows < ROWS_MIN || (u64)*columns * *rows > SCREEN_N_CELLS)
+    framebuffer_divide(n_cells, columns, rows);
+    if (*columns < COLUMNS_MIN || *rows < ROWS_MIN || (u64)*columns * *rows > n_cells)
         return NULL;
     framebuffer_load_colours(screen);
     framebuffer_clear();

@@ -15,10 +15,10 @@ u64 framebuffer_bytes(const struct boot_framebuffer *screen);
 
 /*
  * Clears the screen, whose memory is mapped at `memory` (never read, so write-combining is best), and
- * divides it into *columns x *rows characters, at most SCREEN_N_CELLS, with an even margin.  Returns NULL
+ * divides it into *columns x *rows characters, at most n_cells, with an even margin.  Returns NULL
  * when the screen is too small or the embedded font is not usable.
  */
-const struct screen_face *framebuffer_start(const struct boot_framebuffer *screen, void *memory,
+const struct screen_face *framebuffer_start(const struct boot_framebuffer *screen, void *memory, unsigned n_cells,
                                             unsigned *columns, unsigned *rows);
 
 #endif

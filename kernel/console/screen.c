@@ -14,8 +14,8 @@
 static struct {
     const struct screen_face *face;
     struct terminal terminal;
-    struct terminal_cell cells[SCREEN_N_CELLS];
-    struct terminal_cell drawn[SCREEN_N_CELLS];
+    struct terminal_cell *cells, *drawn;
+    unsigned n_cells;    /* in each */
     u64 painted_at;      /* TSC */
     u64 painted_scrolls; /* terminal.n_scrolled then */
     bool present;
@@ -24,17 +24,33 @@ static struct {
     bool panic;
 } screen;
 
+static struct terminal_cell own_cells[2 * SCREEN_N_OWN];
+
 /* A cell that no cell equals, so that what is drawn there counts as changed. */
 static const struct terminal_cell nothing = {0xffff, 0, 0};
 
 static void screen_forget_drawn(void)
 {
-    for (unsigned i = 0; i < SCREEN_N_CELLS; i++)
+    for (unsigned i = 0; i < screen.n_cells; i++)
         screen.drawn[i] = nothing;
+}
+
+unsigned screen_n_cells(void)
+{
+    return screen.cells == NULL ? SCREEN_N_OWN : screen.n_cells;
+}
+
+void screen_lend(struct terminal_cell *cells, unsigned n)
+{
+    screen.cells = cells;
+    screen.drawn = cells + n;
+    screen.n_cells = n;
 }
 
 void screen_start(const struct screen_face *face, unsigned columns, unsigned rows)
 {
+    if (screen.cells == NULL)
+        screen_lend(own_cells, SCREEN_N_OWN);
     terminal_start(&screen.terminal, screen.cells, columns, rows);
     screen.present = true;
     screen_set_face(face);

@@ -12,6 +12,7 @@
 
 /* 1920 x 1200 pixels at 8 x 16 are 238 * 74 = 17612 cells; larger screens get larger characters. */
 #define SCREEN_N_CELLS 20480u
+#define SCREEN_N_OWN   8192u /* those it has memory for of its own: 1024 x 768 pixels are 128 * 48 = 6144 */
 
 struct screen_face {
     /* Draws a cell; `cursor`: the cursor stands on it. */
@@ -20,7 +21,11 @@ struct screen_face {
     void (*cursor)(unsigned column, unsigned row, bool shown);
 };
 
-/* A blank screen of at most SCREEN_N_CELLS cells.  The face may be used from here on. */
+/* How many cells a screen may have now; and memory for 2 * n cells, for ever, so that it may have n.  Before screen_start. */
+unsigned screen_n_cells(void);
+void screen_lend(struct terminal_cell *cells, unsigned n);
+
+/* A blank screen of at most screen_n_cells cells.  The face may be used from here on. */
 void screen_start(const struct screen_face *face, unsigned columns, unsigned rows);
 
 /*

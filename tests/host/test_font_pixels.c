@@ -69,7 +69,7 @@ static void every_shape_is_cleared_drawn_and_nothing_else(void **state)
         struct boot_framebuffer screen = rgb(shapes[i][0], shapes[i][1], (u8)shapes[i][2], shapes[i][3]);
         u8 *memory = make_memory(&screen);
         unsigned columns, rows, left, top;
-        const struct screen_face *face = framebuffer_start(&screen, memory, &columns, &rows);
+        const struct screen_face *face = framebuffer_start(&screen, memory, SCREEN_N_CELLS, &columns, &rows);
 
         assert_non_null(face);
         assert_true(columns * 8 + 24 <= screen.width && columns * 8 + 32 > screen.width);
@@ -105,7 +105,7 @@ static void channels_go_where_the_screen_has_them(void **state)
     screen.red_bits = 5;
     screen.green_bits = 6;
     screen.blue_bits = 5;
-    framebuffer_start(&screen, memory, &columns, &rows)->draw(0, 0, cell, false);
+    framebuffer_start(&screen, memory, SCREEN_N_CELLS, &columns, &rows)->draw(0, 0, cell, false);
     expected = (colour >> 19 & 0x1f) | (colour >> 10 & 0x3f) << 5 | (colour >> 3 & 0x1f) << 11;
     assert_int_equal(pixel(&screen, memory, (300 - columns * 8) / 2, (150 - rows * 16) / 2), expected);
     free(memory);
@@ -121,7 +121,7 @@ static void wide_screens_get_larger_characters(void **state)
         u8 *memory = make_memory(&screen);
         unsigned columns, rows;
 
-        assert_non_null(framebuffer_start(&screen, memory, &columns, &rows));
+        assert_non_null(framebuffer_start(&screen, memory, SCREEN_N_CELLS, &columns, &rows));
         assert_true(columns >= sizes[i][2] - 80 && columns <= 240);
         assert_true(columns * rows <= SCREEN_N_CELLS);
         free(memory);
@@ -146,7 +146,7 @@ static void useless_screens_are_refused(void **state)
     assert_int_equal(framebuffer_bytes(&screen), 0);
     screen = rgb(100, 60, 32, 0);
     memory = make_memory(&screen);
-    assert_null(framebuffer_start(&screen, memory, &columns, &rows));
+    assert_null(framebuffer_start(&screen, memory, SCREEN_N_CELLS, &columns, &rows));
     free(memory);
 }
 
