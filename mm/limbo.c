@@ -7,7 +7,9 @@
  * interrupt in between, empties the last slab there.  The wrong kfree would then read what is a role table no more.
  *
  * So a role table that no page leads to, and a descriptor that no role word leads to, wait here, unchanged, until every
- * CPU has been seen outside of mm since (platform_synchronize): what it reads from then on cannot lead to them.
+ * CPU has been seen outside of mm since (platform_synchronize): what it reads from then on cannot lead to them.  They must
+ * be unlinked before they come here, and in memory: whoever settles may do so at once, and a third CPU, seen outside of
+ * mm by then, would still be led to them.  The exchange that takes mm.limbo.lock makes sure of that.
  *
  *      role_frames_free, slab_destroy --> limbo --(every CPU seen outside)--> frames, descriptor frames
  *
@@ -38,15 +40,23 @@ void limbo_add_slab(struct slab *slab)
     platform_unlock(&mm.limbo.lock, flags);
 }
 
-bool limbo_add_table(phys_t frame)
+bool limbo_keep_place(void)
 {
     ul flags = platform_lock(&mm.limbo.lock);
     bool has_room = mm.limbo.n_tables + mm.limbo.n_tables_taken < LIMBO_TABLES;
 
-    if (has_room)
-        mm.limbo.table[mm.limbo.n_tables++] = frame;
+    mm.limbo.n_tables_taken += has_room;
     platform_unlock(&mm.limbo.lock, flags);
     return has_room;
+}
+
+void limbo_add_table(phys_t frame)
+{
+    ul flags = platform_lock(&mm.limbo.lock);
+
+    mm.limbo.n_tables_taken--;
+    mm.limbo.table[mm.limbo.n_tables++] = frame;
+    platform_unlock(&mm.limbo.lock, flags);
 }
 
 /* Moves everything out of *from, which is shared, into *to, which is not. */

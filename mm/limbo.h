@@ -17,7 +17,7 @@ struct limbo {
     struct list_node slabs; /* descriptors of slabs that are no more */
     bool settling; /* somebody is about it */
     u32 n_slabs, n_tables;
-    u32 n_tables_taken;         /* being settled: their places in `table` are kept */
+    u32 n_tables_taken;         /* being settled, or about to come: their places in `table` are kept */
     phys_t table[LIMBO_TABLES]; /* frames of role tables that no page has any more */
 };
 
@@ -26,9 +26,10 @@ void limbo_start(void);
 /* Takes a descriptor that no role word leads to any more. */
 void limbo_add_slab(struct slab *slab);
 
-/* Takes the frame of a role table that no page will lead to from now on; false when there is no place for it.  The caller
- * holds the lock of the page's zone. */
-MUST_USE bool limbo_add_table(phys_t frame);
+/* Keeps a place for a role table; false when there is none.  Then, when no page leads to the table any more, takes its
+ * frame.  Both with the lock of the page's zone. */
+MUST_USE bool limbo_keep_place(void);
+void limbo_add_table(phys_t frame);
 
 /* Frees what is in limbo, once no CPU can be reading it; or does nothing, where it cannot wait for that. */
 void limbo_settle(void);

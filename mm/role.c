@@ -144,10 +144,14 @@ static bool table_install(struct Zone *zone, struct Page *page)
 /* Sends a page's role table, which says nothing any more, to limbo; when that is full it stays, to be looked for. */
 static void table_uninstall(struct Zone *zone, struct Page *page)
 {
-    if (limbo_add_table(pointer_phys(page->roles)))
-        split_set_roles(zone, page, NULL);
-    else
+    ul *table = page->roles;
+
+    if (!limbo_keep_place()) {
         __atomic_store_n(&mm.idle_role_tables, true, __ATOMIC_RELAXED);
+        return;
+    }
+    split_set_roles(zone, page, NULL); /* first: what is in limbo may be freed at once */
+    limbo_add_table(pointer_phys(table));
 }
 
 /* The same, unless a CPU prefers the page: it will soon want it again, or be asked to give it back. */
