@@ -11,8 +11,9 @@
  * number of frees of one life exactly one succeeds (`live` goes from true to false once).  A wrong free changes nothing:
  * what it did to the byte is gone when it returns, and who frees rightly is never refused.
  *
- * Mutants: 1 kfree looks and clears in two steps; 2 kfree does not look; 3 flush and refill without the class's lock; 4 the
- * byte is set after the object was handed out; 5 a round goes into the magazine before the byte is cleared.
+ * Mutants: 1 kfree looks and counts down in two steps; 2 kfree does not look; 3 flush and refill without the class's lock; 4
+ * the byte is set after the object was handed out; 5 a round goes into the magazine before the byte is cleared; 6 a wrong
+ * free counts up again whatever the byte is by then; 7 a wrong free leaves the byte as it made it.
  */
 #include "machine.pml"
 
@@ -25,7 +26,7 @@
 
 #define HAS_MAGAZINE(me) ((me) < N - HANDLERS)
 
-byte byte_in_memory;    /* 1: live */
+short live_byte;        /* 1: live; wrong frees count it below 0 for a moment */
 bool setting[N];        /* kmalloc's store of 1 waits in the store buffer */
 bool is_live;           /* between the return of kmalloc and the free that succeeds */
 bool in_slab = true;    /* its free bit */
@@ -49,10 +50,10 @@ byte n_places = 1;      /* must never be above 1 */
 active proctype landing()
 {
     do
-    :: atomic { setting[0] -> setting[0] = false; byte_in_memory = 1 }
-    :: atomic { setting[1] -> setting[1] = false; byte_in_memory = 1 }
+    :: atomic { setting[0] -> setting[0] = false; live_byte = 1 }
+    :: atomic { setting[1] -> setting[1] = false; live_byte = 1 }
 #if N > 2
-    :: atomic { setting[2] -> setting[2] = false; byte_in_memory = 1 }
+    :: atomic { setting[2] -> setting[2] = false; live_byte = 1 }
 #endif
     od
 }
@@ -104,24 +105,36 @@ inline allocate(me)
     got = false
 }
 
+/* live_restore: by compare and exchange, as long as it is below 0. */
+inline restore(me)
+{
+    now = live_byte;
+    do
+    :: now >= 0 -> break
+    :: atomic { now < 0 && live_byte == now -> live_byte++; break }
+    :: atomic { now < 0 && live_byte != now -> now = live_byte }
+    od;
+    now = 0
+}
+
 /* kfree. */
 inline release(me)
 {
     if
     :: MUTANT(1) ->
-        atomic { got = byte_in_memory == 1 || setting[me]; JUDGE };
-        atomic { FENCE(me) -> byte_in_memory = 0 }
+        atomic { got = live_byte == 1 || setting[me]; JUDGE };
+        atomic { FENCE(me) -> live_byte-- }
     :: MUTANT(2) -> atomic { got = true; JUDGE }
-    :: MUTANT(5) -> atomic { FENCE(me) -> got = byte_in_memory == 1; JUDGE }
+    :: MUTANT(5) -> atomic { FENCE(me) -> got = live_byte == 1; JUDGE }
     :: else ->
-        atomic { FENCE(me) -> got = byte_in_memory == 1; byte_in_memory = 0; JUDGE }
+        atomic { FENCE(me) -> live_byte--; got = live_byte >= 0; JUDGE }
     fi;
     if
     :: got ->
         LEAVES;
         atomic { in_magazine[me] = true; COMES };
         if
-        :: MUTANT(5) -> byte_in_memory = 0
+        :: MUTANT(5) -> live_byte = 0
         :: else -> skip
         fi;
         if
@@ -129,7 +142,9 @@ inline release(me)
         :: HAS_MAGAZINE(me) -> flush(me)
         :: HAS_MAGAZINE(me) -> skip
         fi
-    :: else -> skip
+    :: !got && MUTANT(6) -> live_byte++
+    :: !got && (MUTANT(5) || MUTANT(7)) -> skip
+    :: else -> restore(me)
     fi;
     got = false
 }
@@ -138,6 +153,7 @@ proctype code(byte me)
 {
     byte n;
     bool got;
+    short now;
 
     do
     :: n == OPERATIONS -> break
@@ -153,7 +169,7 @@ proctype code(byte me)
 /* When all is quiet the byte says what is so. */
 proctype audit()
 {
-    timeout -> assert(is_live == (byte_in_memory == 1)); assert(n_places == 1)
+    timeout -> assert(live_byte == (is_live -> 1 : 0)); assert(n_places == 1)
 }
 
 init

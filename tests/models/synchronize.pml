@@ -14,7 +14,7 @@
  * sender; 4 a table is freed without waiting; 5 waiting with interrupts off; 6 who
  * waits for a lock gives no answers; 7 the sender looks at counters of the others instead of asking; 8 the same without
  * store buffers, which does hold: it is they that make asking necessary; 9 kfree reads without being busy;
- * 10 a table comes into limbo before its end has landed (wants three CPUs).
+ * 10 a table comes into limbo before its end has landed; 11 before the page lets go of it (both want three CPUs).
  */
 #include "machine.pml"
 
@@ -213,7 +213,10 @@ proctype code(byte me)
             atomic { ENTER(me); in_middle[me] = true };
             lock(me, role_lock, AT_LOCK);
             if
-            :: atomic { hangs && !taken_off -> unhanging[me] = true; taken_off = true };
+            :: atomic { MUTANT(11) && hangs && !taken_off -> taken_off = true };
+                in_limbo = true;
+                unhanging[me] = true
+            :: atomic { !MUTANT(11) && hangs && !taken_off -> unhanging[me] = true; taken_off = true };
                 atomic { FENCE(me) || MUTANT(10) -> in_limbo = true }   /* limbo_add_table takes a lock */
             :: else -> skip
             fi;

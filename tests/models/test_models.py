@@ -23,12 +23,12 @@ SECONDS = 300
 CASES = [
     ("shootdown", 2, 2, range(1, 9), []),
     ("synchronize", 2, 2, [1, 2, 3, 4, 5, 6, 7, 9], [8]),
-    ("live", 2, 4, range(1, 6), []),
-    ("live", 3, 2, range(1, 6), []),
+    ("live", 2, 4, range(1, 8), []),
+    ("live", 3, 2, range(1, 8), []),
 ]
 CASES_FULL = [
     ("shootdown", 3, 1, range(1, 9), []),
-    ("synchronize", 3, 1, [7, 10], []),
+    ("synchronize", 3, 1, [7, 10, 11], []),
 ]
 
 
