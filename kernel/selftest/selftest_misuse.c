@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Misuse: every kind of wrong free and wrong unmap is refused, reported in exactly one line that says what
- * the address is, counted, and without any effect.
+ * Misuse: every kind of wrong free is refused, reported in exactly one line that says what the address is,
+ * counted, and without any effect.
  */
 #include <kernel/selftest/misuse.h>
 #include <kernel/selftest/suites.h>
@@ -219,70 +219,13 @@ static void kfree_of_random_numbers(void)
     }
 }
 
-/* ---- wrong unmaps ---- */
-
-static void expect_bad_unmap(ul table, bool is_phys, ul at, ul bytes, ul reported)
-{
-    test_watch();
-    EXPECT_EQUAL(mm_unmap_range(table, is_phys, at, bytes), -EFAULT);
-    EXPECT_REPORT("mm_unmap_range", reported, "");
-    test_watch();
-    mm_unmap_proc_table(table, is_phys, at, bytes);
-    EXPECT_REPORT("mm_unmap_proc_table", reported, "");
-}
-
-static void unmap_where_callers_have_no_business(void)
-{
-    const ul places[] = {0,        PAGE_OFFSET, MM_MMIO_START, MM_PAGE_ARRAY, MM_STACKS_START, MM_IMAGE_START,
-                         1UL << 62};
-    ul top = current_top().addr;
-
-    for (unsigned i = 0; i < ARRAY_LENGTH(places); i++)
-        expect_bad_unmap(top, true, places[i], PAGE_4K_SIZE, places[i]);
-    expect_bad_unmap(top, true, MM_USER_END - 1, 2, MM_USER_END);
-    expect_bad_unmap(top, true, MM_SPECIAL_END - 1, 2, MM_SPECIAL_END);
-    expect_bad_unmap(top, true, ~0UL, 2, ~0UL);
-}
-
-static void unmap_in_what_is_no_table(void)
-{
-    phys_t frame = frame_alloc(ZONE_NORMAL, 0);
-    struct paging_path path;
-
-    EXPECT_EQUAL(frame_free(frame, 0), 0);
-    expect_bad_unmap(frame.addr, true, LOWER_BORDER, PAGE_4K_SIZE, frame.addr);
-    expect_bad_unmap((ul)phys_pointer(frame), false, LOWER_BORDER, PAGE_4K_SIZE, (ul)phys_pointer(frame));
-    expect_bad_unmap(current_top().addr + 8, true, LOWER_BORDER, PAGE_4K_SIZE, current_top().addr + 8);
-    expect_bad_unmap(PAGE_2M_ALIGN(mm_ram_end()), true, LOWER_BORDER, 1, PAGE_2M_ALIGN(mm_ram_end()));
-    paging_walk(current_top(), virt(MM_SPECIAL_START), &path);
-    expect_bad_unmap(path.step[1].table.addr, true, LOWER_BORDER, 1, path.step[1].table.addr);
-}
-
-/* An entry of a top level of our own that leads to an ordinary object. */
-static void unmap_through_an_entry_that_leads_to_no_table(void)
-{
-    ul *top = kzalloc(4096, 0), *fake = kzalloc(4096, 0);
-
-    if (EXPECT(top != NULL) && EXPECT(fake != NULL)) {
-        top[0] = virt_2_phys(fake) | PAGE_PRESENT | PAGE_R_W | PAGE_U_S;
-        expect_bad_unmap((ul)top, false, PAGE_4K_SIZE, PAGE_4K_SIZE, virt_2_phys(fake));
-        EXPECT_EQUAL(top[0], virt_2_phys(fake) | PAGE_PRESENT | PAGE_R_W | PAGE_U_S);
-    }
-    EXPECT_EQUAL(kfree(top), 0);
-    EXPECT_EQUAL(kfree(fake), 0);
-}
-
 static const struct test tests[] = {
     TEST(wrong_frees_are_refused),
     TEST(wrong_frees_of_what_another_cpu_took_are_refused),
     TEST(wrong_frees_on_another_cpu_are_refused),
     TEST(of_two_frees_at_the_same_moment_one_succeeds),
     TEST(kfree_of_random_numbers),
-    TEST(unmap_where_callers_have_no_business),
-    TEST(unmap_in_what_is_no_table),
-    TEST(unmap_through_an_entry_that_leads_to_no_table),
     TEST_END,
 };
 
-const struct test_suite selftest_misuse = {"misuse", "wrong frees and unmaps: one report each, and no effect",
-                                           tests};
+const struct test_suite selftest_misuse = {"misuse", "wrong frees: one report each, and no effect", tests};
