@@ -185,9 +185,12 @@ static void a_line_is_dropped_rather_than_waited_for(void **unused)
     assert_next(&cursor, "after the flood");
 }
 
+static bool panicked;
+
 static u64 panicking_clock(void)
 {
     log_set_clock(NULL);
+    panicked = true;
     klog("panic");
     assert_next(&middle_cursor, NULL);
     log_panic();
@@ -202,6 +205,7 @@ static void after_a_panic_readers_wait_for_nothing(void **unused)
     middle_cursor = log_count();
     log_set_clock(panicking_clock);
     klog("interrupted for good");
+    assert_true(panicked); /* what is asserted there was */
 }
 
 /* ---- threads ---- */
