@@ -110,6 +110,7 @@ static void one_call(struct mm_play *play)
     check_sums(play);
 }
 
+/* One of thirty machines; from 180 on with the debug mode. */
 static void start_machine(struct mm_play *play)
 {
     static const struct machine_options options[] = {
@@ -117,11 +118,12 @@ static void start_machine(struct mm_play *play)
         {.direct_map_bytes = MIB(16)},
     };
     static const u64 sizes[] = {MIB(64), MIB(32), MIB(96), MIB(63) + KIB(12), MIB(256)};
-    u64 how = fuzz_below(&play->bytes, ARRAY_LENGTH(options) * ARRAY_LENGTH(sizes));
+    unsigned how = (unsigned)fuzz_number(&play->bytes, 1), machine = how % 30;
 
-    play->options = &options[how % ARRAY_LENGTH(options)];
-    play->ram_bytes = sizes[how / ARRAY_LENGTH(options)];
-    expect(machine_start_bytes(play->ram_bytes, play->options) == NULL);
+    play->options = options[machine % ARRAY_LENGTH(options)];
+    play->options.debug = how >= 180 ? MM_DEBUG_ALL : 0;
+    play->ram_bytes = sizes[machine / ARRAY_LENGTH(options)];
+    expect(machine_start_bytes(play->ram_bytes, &play->options) == NULL);
     play_memory_start();
     play_mapping_start();
 }

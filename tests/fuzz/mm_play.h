@@ -13,7 +13,7 @@
 
 struct mm_play {
     struct fuzz_bytes bytes;
-    const struct machine_options *options;
+    struct machine_options options;
     u64 ram_bytes;
     bool failing;  /* requests for memory are made to fail: any call may find none */
     ul n_misuses;  /* calls so far that mm must have reported */

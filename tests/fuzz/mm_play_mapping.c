@@ -133,7 +133,7 @@ static ul take_flags(struct mm_play *play)
 static ul effective(const struct mm_play *play, ul flags)
 {
     flags &= PAGE_R_W | PAGE_U_S | PAGE_XD | CACHE_BITS;
-    if (!play->options->old_cpu)
+    if (!play->options.old_cpu)
         return flags;
     flags &= ~(ul)PAGE_XD;
     return flags & PAGE_WC ? (flags & ~(ul)PAGE_WC) | PAGE_PCD : flags;
@@ -179,7 +179,7 @@ static void look(const struct mm_play *play, const struct window *window, u64 i)
         return;
     expect(got.phys == cell->phys && got.cache == cache_of(cell->flags));
     expect(got.writable == ((cell->flags & PAGE_R_W) != 0) && got.user == ((cell->flags & PAGE_U_S) != 0));
-    expect(play->options->old_cpu || got.executable == ((cell->flags & PAGE_XD) == 0));
+    expect(play->options.old_cpu || got.executable == ((cell->flags & PAGE_XD) == 0));
 }
 
 /* Cells around and in a range. */
@@ -281,7 +281,7 @@ void play_map_wrong(struct mm_play *play)
         result = mm_map_proc_page_table(start, true, good, DEVICE_PHYS, CELL_BYTES, PAGE_R_W, false, true, false);
         expect(result == -EFAULT);
     } else {
-        u64 limit = 1UL << (play->options->old_cpu ? 36 : 46);
+        u64 limit = 1UL << (play->options.old_cpu ? 36 : 46);
         u64 at = start < limit ? limit - start % MIB(1) : start;
 
         result = mm_map_phys_addr(good, at, (length & 0xffffff) + MIB(1), flags & ~(ul)PAGE_U_S, false);
