@@ -2,11 +2,12 @@
 /*
  * What becomes of a typed line before a command runs: words, numbers, suggestions, completion.  Input: the line.
  *
- * Words, quoted again and split again, are the same words.  A number is what a second evaluator, written from the
- * grammar in expression.h, makes of it.
+ * Words are what a second splitter, written from the grammar in words.h, makes of the line; quoted again and split again
+ * they are the same.  A number is what a second evaluator, written from the grammar in expression.h, makes of it.
  */
 #include <expression_model.h>
 #include <fuzz.h>
+#include <words_model.h>
 
 #include <kernel/shell/command.h>
 #include <kernel/shell/complete.h>
@@ -130,11 +131,12 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t n)
 {
     static struct words words;
     char error[ERROR_BYTES] = "", *line = fuzz_text(data, n);
-    const char *rest = line, *before = line;
+    const char *rest = line, *before = line, *expected = line;
     enum words_result result;
 
     memset(&words, 0xa5, sizeof(words));
     while ((result = words_next(&rest, &words, error, sizeof(error))) == WORDS_COMMAND) {
+        expect(words_model_agrees(&expected, result, &words));
         expect(rest > before && rest <= line + strlen(line));
         before = rest;
         judge_words(&words);
@@ -143,6 +145,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t n)
             judge_name(words.word[i], words.word[words.n - 1 - i]);
         }
     }
+    expect(words_model_agrees(&expected, result, &words));
     if (result == WORDS_ERROR)
         judge_error(error);
     for (size_t cursor = 0; cursor <= strlen(line) && cursor < 256; cursor++)

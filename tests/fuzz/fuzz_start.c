@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starting mm on a map and with options that make no sense.  Input: the machine and its options (1 to 4 bytes), then a map
+ * Starting mm on a map and with options that make no sense.  Input: the machine and its options (1 to 19 bytes), then a map
  * (map_input.h).
  *
  * mm comes up with exactly the usable memory, sound, all of it to be had, or says why it does not; it touches nothing
@@ -11,10 +11,12 @@
 #include <map_machine.h>
 
 #include <lib/bits.h>
+#include <mm/inspect.h>
 
 #include <stdlib.h>
 
 #define SMALL_BYTES MIB(24) /* so small that all of it is taken and given back */
+#define N_RESERVED  3
 #define RUNS_MAX    64      /* a process may have only so many mappings */
 
 /* More memory than this only takes longer; addresses do not matter. */
@@ -25,6 +27,31 @@ static bool is_too_large(const struct map_model *model)
     struct memory_range run;
 
     return map_model_usable(model, RUNS_MAX, &run) || map_model_usable_below(model, MEMORY_MAP_END) > RAM_MAX;
+}
+
+/* What a loader may have left, at any bytes; it must stay reserved. */
+static struct mm_reserved reserved[N_RESERVED];
+
+static void take_reserved(struct fuzz_bytes *bytes, struct machine_options *options)
+{
+    for (unsigned i = 0; i < N_RESERVED; i++) {
+        u64 start = fuzz_number(bytes, 2) * KIB(4) + fuzz_number(bytes, 1) * 16;
+
+        reserved[i] = (struct mm_reserved){start, start + fuzz_number(bytes, 2) * 64, "left by the loader"};
+    }
+    options->reserved = reserved;
+    options->n_reserved = N_RESERVED;
+}
+
+/* No byte of it is in a frame that somebody may get. */
+static void expect_reserved(const struct map_model *model, u64 at)
+{
+    struct mm_what what;
+
+    if (!map_model_frame(model, at & ~0xfffUL) || at >= mm_ram_end())
+        return;
+    mm_describe_phys(phys(at), &what);
+    expect(what.kind == MM_RESERVED);
 }
 
 /* Sizes as the command line may give them, near the borders where they begin to matter. */
@@ -39,6 +66,8 @@ static void take_options(struct fuzz_bytes *bytes, struct machine_options *optio
         options->dma_bytes = MIB(2) + fuzz_number(bytes, 1) * KIB(132);
     if (which & 16)
         options->direct_map_bytes = which & 32 ? ~0UL : MIB(4) + fuzz_number(bytes, 1) * KIB(516);
+    if (which & 64)
+        take_reserved(bytes, options);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t n)
@@ -67,6 +96,12 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t n)
         expect(mm_stat().total == (options.mem_bytes == 0 ? usable : min_u64(usable, options.mem_bytes)));
         if (mm_stat().total <= SMALL_BYTES)
             assert_all_can_be_taken();
+        for (unsigned i = 0; i < options.n_reserved; i++) {
+            if (reserved[i].start == reserved[i].end)
+                continue;
+            expect_reserved(&model, reserved[i].start);
+            expect_reserved(&model, reserved[i].end - 1);
+        }
         expect(mm_misuse_count() == 0);
     }
     machine_stop();
