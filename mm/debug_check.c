@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks of the debug mode: I501 .. I504 of debug.c.  Pages, zones and roles are sound (check_runs, check_zones, check_roles). */
+/* Checks of the debug mode: I501 .. I504 of debug.c.  Pages, zones and roles are sound (check_runs,
+ * check_zones, check_roles). */
 #include <lib/bits.h>
 #include <mm/check.h>
 #include <mm/debug_state.h>
@@ -18,16 +19,19 @@ static bool is_record(const struct list_node *node)
 {
     u64 offset = (u64)node - (u64)mm.debug.record - offsetof(struct debug_record, link);
 
-    return offset % sizeof(struct debug_record) == 0 && offset / sizeof(struct debug_record) < mm.debug.n_used;
+    return offset % sizeof(struct debug_record) == 0 &&
+           offset / sizeof(struct debug_record) < mm.debug.n_used;
 }
 
 /* I501 of a list: `expected` records, all in this state. */
-static bool check_list(struct mm_violation *out, const struct list_node *list, enum record_state state, u64 expected)
+static bool check_list(struct mm_violation *out, const struct list_node *list, enum record_state state,
+                       u64 expected)
 {
     const struct list_node *before = list;
     u64 n = 0;
 
-    list_for_each(node, list) {
+    list_for_each(node, list)
+    {
         if (++n > expected || !is_record(node) || node->prev != before ||
             container_of(node, struct debug_record, link)->state != state)
             return check_failed(out, 501, "a list of records is broken", (u64)node, expected, n);
@@ -39,8 +43,8 @@ static bool check_list(struct mm_violation *out, const struct list_node *list, e
 /* I501 of a record that is in use: is it in the chain that its base calls for? */
 static bool check_chain(struct mm_violation *out, const struct debug_record *record)
 {
-    const struct debug_record *found =
-        record_find((enum mm_owner_kind)record->kind, record->base, record->order, (enum record_state)record->state);
+    const struct debug_record *found = record_find((enum mm_owner_kind)record->kind, record->base,
+                                                   record->order, (enum record_state)record->state);
 
     return found != NULL || check_failed(out, 501, "a record is not in its chain", record->base, 1, 0);
 }
@@ -50,8 +54,8 @@ static bool check_slot(struct mm_violation *out, const struct debug_record *reco
 {
     unsigned role = role_of(phys(record->base)) % ROLE_TOP_LEVEL;
 
-    return check_equal(out, 502, "the role of a slot that a record holds", record->base, record->order + ROLE_OBJECT_MIN,
-                       role);
+    return check_equal(out, 502, "the role of a slot that a record holds", record->base,
+                       record->order + ROLE_OBJECT_MIN, role);
 }
 
 /* I502 of a live block of frames or pages: held at both ends, and no other record's. */
@@ -62,7 +66,8 @@ static bool check_block(struct mm_violation *out, const struct debug_record *rec
     bool held = state == PAGE_OWNED || state == PAGE_BLOCK || frame_is_held(phys(record->base));
 
     if (!held)
-        return check_failed(out, 502, "a record holds a block that nobody has", record->base, PAGE_OWNED, state);
+        return check_failed(out, 502, "a record holds a block that nobody has", record->base, PAGE_OWNED,
+                            state);
     if (record_live_block(record->base) != record || record_live_block(last) != record)
         return check_failed(out, 502, "two records hold the same block", record->base, (u64)record,
                             (u64)record_live_block(last));
@@ -74,7 +79,8 @@ static bool check_record(struct mm_violation *out, const struct debug_record *re
     bool holds = record->state == RECORD_LIVE || record->state == RECORD_WAITING;
 
     if (record->state > RECORD_GONE || (record->state != RECORD_FREE && record->base >= mm.ram_end))
-        return check_failed(out, 501, "a record says what cannot be", (u64)record, RECORD_GONE, record->state);
+        return check_failed(out, 501, "a record says what cannot be", (u64)record, RECORD_GONE,
+                            record->state);
     tally->n_of_state[record->state]++;
     if (record->state == RECORD_WAITING) {
         tally->waiting_bytes += record_bytes(record);
@@ -101,14 +107,16 @@ static bool check_chains(struct mm_violation *out, u64 expected)
 
 static bool check_counts(struct mm_violation *out, const struct tally *tally)
 {
-    for (unsigned class = 0; class < MM_N_CLASSES; class++)
-        if (!check_equal(out, 503, "objects of a class in quarantine", class, tally->n_waiting_of_class[class],
-                         mm.debug.n_waiting_of_class[class]))
+    for (unsigned class = 0; class < MM_N_CLASSES; class ++)
+        if (!check_equal(out, 503, "objects of a class in quarantine", class,
+                         tally->n_waiting_of_class[class], mm.debug.n_waiting_of_class[class]))
             return false;
     return check_equal(out, 503, "bytes in quarantine", 0, tally->waiting_bytes, mm.debug.waiting_bytes) &&
            check_equal(out, 501, "live records", 0, tally->n_of_state[RECORD_LIVE], mm.debug.n_live) &&
-           check_equal(out, 501, "records of what is gone", 0, tally->n_of_state[RECORD_GONE], mm.debug.n_gone) &&
-           check_equal(out, 501, "records of what waits", 0, tally->n_of_state[RECORD_WAITING], mm.debug.n_waiting);
+           check_equal(out, 501, "records of what is gone", 0, tally->n_of_state[RECORD_GONE],
+                       mm.debug.n_gone) &&
+           check_equal(out, 501, "records of what waits", 0, tally->n_of_state[RECORD_WAITING],
+                       mm.debug.n_waiting);
 }
 
 /* I504 */
@@ -134,7 +142,8 @@ bool debug_slot_at(u32 i, u64 *slot, unsigned *class)
 
     *slot = record->base + PAGE_OFFSET;
     *class = record->order;
-    return record->kind == MM_OWNER_OBJECT && (record->state == RECORD_LIVE || record->state == RECORD_WAITING);
+    return record->kind == MM_OWNER_OBJECT &&
+           (record->state == RECORD_LIVE || record->state == RECORD_WAITING);
 }
 
 bool check_debug(struct mm_violation *out)

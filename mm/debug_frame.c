@@ -2,18 +2,20 @@
 /*
  * Frames and pages with the debug mode on: whose they are, and what is written to them while they are free.
  *
- * A bit for each frame (`filled`) says that it is free and full of MM_DEBUG_FREE.  It is set when a block is given back, which
- * is filled then, and cleared when it is handed out, which is when it is looked at.  A frame without its bit is filled when
- * it is handed out, so the new owner always sees the pattern; slabs rely on it (debug_object.c).
+ * A bit for each frame (`filled`) says that it is free and full of MM_DEBUG_FREE.  It is set when a block is
+ * given back, which is filled then, and cleared when it is handed out, which is when it is looked at.  A
+ * frame without its bit is filled when it is handed out, so the new owner always sees the pattern; slabs rely
+ * on it (debug_object.c).
  *
- * Blocks of more than 2 MiB are only filled at their edges, 64 KiB at each: filling all of a large machine would take as long
- * as its memory is large.  Frames of UNMAPPED have no mapping and are left alone.
+ * Blocks of more than 2 MiB are only filled at their edges, 64 KiB at each: filling all of a large machine
+ * would take as long as its memory is large.  Frames of UNMAPPED have no mapping and are left alone.
  *
- * Page runs have no red zone.  They are whole pages, aligned to 2 MiB, so a guard would cost a page on each side, and the
- * neighbours may be wanted for one large run.  Where a neighbour is free, its edge is filled: a step over the end of a run is
- * found there, when it is handed out or by mm_debug_check.
+ * Page runs have no red zone.  They are whole pages, aligned to 2 MiB, so a guard would cost a page on each
+ * side, and the neighbours may be wanted for one large run.  Where a neighbour is free, its edge is filled: a
+ * step over the end of a run is found there, when it is handed out or by mm_debug_check.
  *
- * Frames that serve mm itself (slabs, page tables, metadata) are looked at and filled like all others, but are nobody's.
+ * Frames that serve mm itself (slabs, page tables, metadata) are looked at and filled like all others, but
+ * are nobody's.
  */
 #include <lib/bits.h>
 #include <mm/debug_state.h>
@@ -126,8 +128,10 @@ u64 debug_check_filled(void)
 
 /* ---- owners ---- */
 
-/* Notes an aligned block as somebody's; `asked`: frames of all that it is a part of, 0 but in the first part. */
-static void note_taken(enum mm_owner_kind kind, phys_t first, unsigned order, u32 asked, const struct mm_moment *moment)
+/* Notes an aligned block as somebody's; `asked`: frames of all that it is a part of, 0 but in the first part.
+ */
+static void note_taken(enum mm_owner_kind kind, phys_t first, unsigned order, u32 asked,
+                       const struct mm_moment *moment)
 {
     struct debug_record *record, *gone;
     ul flags;

@@ -8,16 +8,16 @@
  *      [ free ..... | guard | the n bytes asked for   | slack | free ... | guard | free ... ]
  *                    <= 512                            <= 512             <= 512
  *
- * So it has the alignment of its class; below it are S bytes that are nobody's, above it as many or none: debug_object.c
- * chooses the slot.  The slack between n and S is the caller's by mm.h, and kzalloc clears it.  Whoever writes there wrote more
- * than was asked for, most likely by mistake: that is told, byte by byte (in a cleared object as far as zeros can show it),
- * but it is no misuse.
+ * So it has the alignment of its class; below it are S bytes that are nobody's, above it as many or none:
+ * debug_object.c chooses the slot.  The slack between n and S is the caller's by mm.h, and kzalloc clears it.
+ * Whoever writes there wrote more than was asked for, most likely by mistake: that is told, byte by byte (in
+ * a cleared object as far as zeros can show it), but it is no misuse.
  *
- * A report is one line, made where the damage is found (by kfree, at the end of the quarantine, when memory is handed out, by
- * mm_debug_check):
+ * A report is one line, made where the damage is found (by kfree, at the end of the quarantine, when memory
+ * is handed out, by mm_debug_check):
  *
- *      mm: bad write(0x...): past an object of 128 bytes at 0x...: offset 128: expected ed ed ed ed, found 41 ed ed ed; \
- *          allocated by NAME
+ *      mm: bad write(0x...): past an object of 128 bytes at 0x...: offset 128: expected ed ed ed ed, found
+ *          41 ed ed ed; allocated by NAME
  *      mm: careless write(0x...): past what was asked for of an object of 100 bytes at ...
  *
  * The address is that of the first wrong byte.  Then the bytes are mended, so that one damage is one report.
@@ -31,9 +31,9 @@
 #include <mm/state.h>
 
 #define GUARD_MAX_BYTES 512
-#define SHOWN_BYTES 4
-#define WHO_BYTES 120
-#define LINE_BYTES 224
+#define SHOWN_BYTES     4
+#define WHO_BYTES       120
+#define LINE_BYTES      224
 
 /* ---- who ---- */
 
@@ -132,7 +132,8 @@ static void place_text(const struct range *range, const u8 *wrong, char *text, s
 
     if (record == NULL || record->kind != MM_OWNER_OBJECT) {
         start = align_down((u64)wrong, FRAME_BYTES);
-        ksnprintf(text, size, "%s frame 0x%lx: offset %lu", range->words, start - PAGE_OFFSET, (u64)wrong - start);
+        ksnprintf(text, size, "%s frame 0x%lx: offset %lu", range->words, start - PAGE_OFFSET,
+                  (u64)wrong - start);
         return;
     }
     start = record_object(record) + PAGE_OFFSET;
@@ -176,8 +177,8 @@ static void guards_of(const struct debug_record *record, struct range range[N_GU
     u64 above = min_u64(slot_end - class_end, GUARD_MAX_BYTES);
 
     range[BELOW] = (struct range){(u8 *)(object - below), below, MM_DEBUG_GUARD, "before an", record};
-    range[SLACK] = (struct range){(u8 *)end, slack, record->is_cleared ? 0 : MM_DEBUG_GUARD, "past what was asked for of an",
-                                  record};
+    range[SLACK] = (struct range){(u8 *)end, slack, record->is_cleared ? 0 : MM_DEBUG_GUARD,
+                                  "past what was asked for of an", record};
     range[ABOVE] = (struct range){(u8 *)class_end, above, MM_DEBUG_GUARD, "past an", record};
 }
 
@@ -190,7 +191,8 @@ void guards_fill(const struct debug_record *record)
         debug_fill(range[i].at, range[i].byte, range[i].bytes);
 }
 
-/* Who went past the class came through the slack: that is one damage, and its first byte is the one to name. */
+/* Who went past the class came through the slack: that is one damage, and its first byte is the one to name.
+ */
 bool guards_check(const struct debug_record *record)
 {
     struct range range[N_GUARDS];

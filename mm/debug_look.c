@@ -2,8 +2,9 @@
 /*
  * Asking the debug mode: whose an address is, what was taken where, and whether anything is damaged.
  *
- * Everything is answered with copies, taken a record at a time with the lock, so others may go on meanwhile; sums are then
- * of no one moment.  The table of call sites is the one that debug_start set aside: no memory is needed to ask.
+ * Everything is answered with copies, taken a record at a time with the lock, so others may go on meanwhile;
+ * sums are then of no one moment.  The table of call sites is the one that debug_start set aside: no memory
+ * is needed to ask.
  */
 #include <lib/string.h>
 #include <mm/debug_state.h>
@@ -66,7 +67,8 @@ static void set_block(struct mm_what *out, u64 start, u64 end)
 /* A slot whose live byte is 0: perhaps a record holds it. */
 static void describe_slot(phys_t at, const struct debug_record *record, struct mm_what *out)
 {
-    u64 object = record_object(record), bytes = object_bytes(record), slot_end = record->base + record_bytes(record);
+    u64 object = record_object(record), bytes = object_bytes(record),
+        slot_end = record->base + record_bytes(record);
 
     if (at.addr - object < bytes) {
         out->class_bytes = bytes;

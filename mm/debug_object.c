@@ -2,23 +2,24 @@
 /*
  * kmalloc and kfree with the debug mode on.
  *
- * Where an object lies in its slot.  It keeps the alignment of its class of S bytes, so below it there is room for a guard
- * only if it starts S bytes behind the start of the slot:
+ * Where an object lies in its slot.  It keeps the alignment of its class of S bytes, so below it there is
+ * room for a guard only if it starts S bytes behind the start of the slot:
  *
  *      2 S  [ guard | object | slack ]         when the slack is at least LEAST_ABOVE bytes
  *      4 S  [ guard | object | guard . . . ]   when it fills its class (nearly): kmalloc(64) takes 256 bytes
  *
- * When no memory is left for that, it does with the next smaller slot, down to its own class without guards but the slack:
- * also for objects that would need a slot of more than 1 MiB.  Those are counted (n_unguarded).
+ * When no memory is left for that, it does with the next smaller slot, down to its own class without guards
+ * but the slack: also for objects that would need a slot of more than 1 MiB.  Those are counted
+ * (n_unguarded).
  *
- * What kfree does, in this order: finds the live object that starts there and claims its record, so that of two frees one
- * fails; looks at the guards; fills the slot; lets it wait.  The queue is bounded in bytes (1/64 of RAM; without quarantine 0),
- * but never without the last one, so that a second free says "already free".  When it is longer, the oldest is looked at
- * again, for what was written to it meanwhile, and its slot goes back to the slab.  All of them do when memory is short, and
- * by mm_shrink.
+ * What kfree does, in this order: finds the live object that starts there and claims its record, so that of
+ * two frees one fails; looks at the guards; fills the slot; lets it wait.  The queue is bounded in bytes
+ * (1/64 of RAM; without quarantine 0), but never without the last one, so that a second free says "already
+ * free".  When it is longer, the oldest is looked at again, for what was written to it meanwhile, and its
+ * slot goes back to the slab.  All of them do when memory is short, and by mm_shrink.
  *
- * A top-level page table in an object behind a guard has no role (role.c), so what kfree looks for by the role otherwise, it
- * looks for here: the table that is loaded is not freed.
+ * A top-level page table in an object behind a guard has no role (role.c), so what kfree looks for by the
+ * role otherwise, it looks for here: the table that is loaded is not freed.
  *
  * Cost: filling and looking at the slot, some 16 bytes an instruction, twice; about 400 instructions besides.
  */
@@ -62,7 +63,8 @@ static void slot_give(phys_t base, unsigned class)
 
     mm_enter(cpu);
     word = role_word_now(phys(align_down(base.addr, FRAME_BYTES)));
-    round = (struct round){phys_pointer(base), &live_of_word(word)[base.addr % FRAME_BYTES >> (class + CLASS_MIN_SHIFT)]};
+    round = (struct round){phys_pointer(base),
+                           &live_of_word(word)[base.addr % FRAME_BYTES >> (class + CLASS_MIN_SHIFT)]};
     if (class_is_blocks(class))
         blocks_give(cpu, class, &round, 1);
     else
@@ -78,7 +80,8 @@ static unsigned slot_class(ul size)
     unsigned class = class_of(size);
     unsigned with_zone = class + (class_bytes(class) - size >= LEAST_ABOVE ? 1 : 2);
 
-    return (mm.debug.features & MM_DEBUG_REDZONE) != 0 ? (unsigned)min_u64(with_zone, MM_N_CLASSES - 1) : class;
+    return (mm.debug.features & MM_DEBUG_REDZONE) != 0 ? (unsigned)min_u64(with_zone, MM_N_CLASSES - 1)
+                                                       : class;
 }
 
 u64 mm_debug_slot_bytes(ul size)
@@ -103,7 +106,8 @@ static bool take_any_slot(struct debug_record *record, unsigned class, struct ro
     return true;
 }
 
-/* Looks at a slot that was free, and forgets whose it was.  A block comes from the frames, where it was just looked at. */
+/* Looks at a slot that was free, and forgets whose it was.  A block comes from the frames, where it was just
+ * looked at. */
 static void slot_reuse(phys_t base, unsigned order)
 {
     struct debug_record *gone;

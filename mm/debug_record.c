@@ -8,11 +8,12 @@
  *          |                                           +----------------------------------------+     |
  *          +---- record_drop: the memory has a new owner <------- the oldest of more than GONE_MAX ---+
  *
- * Blocks of frames and of pages are aligned powers of two.  A run of pages is noted as the largest such blocks that it
- * consists of, the first of which says how much was asked for.  What is freed may be a part of a block: then the block's
- * record is cut in halves until one is the part.
+ * Blocks of frames and of pages are aligned powers of two.  A run of pages is noted as the largest such
+ * blocks that it consists of, the first of which says how much was asked for.  What is freed may be a part of
+ * a block: then the block's record is cut in halves until one is the part.
  *
- * An address is looked for at each alignment that an object's slot, or a block, can have: 16 and 25 steps in a hash.
+ * An address is looked for at each alignment that an object's slot, or a block, can have: 16 and 25 steps in
+ * a hash.
  *
  * Cost: a step of the hash about 10 instructions.  Invariants and locking: debug.c.
  */
@@ -52,7 +53,8 @@ void records_start(void)
 
 u64 record_bytes(const struct debug_record *record)
 {
-    return record->kind == MM_OWNER_OBJECT ? 1UL << (record->order + CLASS_MIN_SHIFT) : FRAME_BYTES << record->order;
+    return record->kind == MM_OWNER_OBJECT ? 1UL << (record->order + CLASS_MIN_SHIFT)
+                                           : FRAME_BYTES << record->order;
 }
 
 unsigned record_object_class(const struct debug_record *record)
@@ -95,7 +97,8 @@ struct debug_record *record_find(enum mm_owner_kind kind, u64 base, unsigned ord
     return NULL;
 }
 
-/* The live one, and the latest of those freed, of the records with this base that hold `at` in the slot or block. */
+/* The live one, and the latest of those freed, of the records with this base that hold `at` in the slot or
+ * block. */
 static void chain_look(u64 base, u64 at, struct debug_record **live, struct debug_record **freed)
 {
     for (u32 i = *head_of(base); i != RECORD_NONE; i = record_at(i)->chain) {
@@ -110,7 +113,8 @@ static void chain_look(u64 base, u64 at, struct debug_record **live, struct debu
     }
 }
 
-static void look_around(u64 at, unsigned shift, unsigned last_shift, struct debug_record **live, struct debug_record **freed)
+static void look_around(u64 at, unsigned shift, unsigned last_shift, struct debug_record **live,
+                        struct debug_record **freed)
 {
     u64 last_base = ~(u64)0;
 
@@ -252,7 +256,8 @@ struct debug_record *debug_record_reserve(void)
         debug_release_waiting();
     }
     if (__atomic_fetch_add(&mm.debug.n_untracked, 1, __ATOMIC_RELAXED) == 0)
-        platform_report(MM_NOTE, "mm: debug: all %u records are in use; what is taken from now on may have none",
+        platform_report(MM_NOTE,
+                        "mm: debug: all %u records are in use; what is taken from now on may have none",
                         mm.debug.n_records);
     return NULL;
 }

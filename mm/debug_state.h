@@ -9,7 +9,7 @@
 #include <mm/platform.h>
 
 enum record_state {
-    RECORD_FREE,    /* in `free` */
+    RECORD_FREE, /* in `free` */
     RECORD_LIVE,
     RECORD_MOVING,  /* between two states: somebody works on it without the lock */
     RECORD_WAITING, /* in `waiting`: a freed object that nobody may have yet */
@@ -43,21 +43,21 @@ struct debug_state {
     u32 features;
     void (*where)(struct mm_moment *moment, const void *frame);
     size_t (*name)(u64 address, char *text, size_t size);
-    phys_t area;              /* one block of frames: all that follows lies in it */
+    phys_t area; /* one block of frames: all that follows lies in it */
     u64 area_bytes;
     struct debug_record *record;
-    u32 n_records, n_used;    /* n_used: those that were ever taken */
-    u32 n_heads;              /* a power of two */
-    u32 *head;                /* by hash of the base: the first record */
-    u64 *filled;              /* a bit a frame: free, and all of it is MM_DEBUG_FREE */
+    u32 n_records, n_used; /* n_used: those that were ever taken */
+    u32 n_heads;           /* a power of two */
+    u32 *head;             /* by hash of the base: the first record */
+    u64 *filled;           /* a bit a frame: free, and all of it is MM_DEBUG_FREE */
     u64 n_filled_bits;
-    struct mm_site *site;     /* what mm_debug_sites fills in */
+    struct mm_site *site; /* what mm_debug_sites fills in */
     u32 n_sites;
     u32 ring_bytes, n_ring_events;
     u64 waiting_limit_bytes;
 
     /* state */
-    struct mm_lock lock;      /* over all records, the hash and the lists; nothing is called with it held */
+    struct mm_lock lock; /* over all records, the hash and the lists; nothing is called with it held */
     struct list_node free, waiting, gone; /* the oldest first */
     u64 n_live, n_gone, n_waiting, waiting_bytes;
     u64 n_waiting_of_class[MM_N_CLASSES];
@@ -66,8 +66,8 @@ struct debug_state {
     u64 sequence, n_untracked, n_unguarded, n_damages;
 };
 
-/* The place of a call: who is to be named, and where the chain of frames begins.  In the function that a caller's call ended
- * in, by calls or by jumps of those before it. */
+/* The place of a call: who is to be named, and where the chain of frames begins.  In the function that a
+ * caller's call ended in, by calls or by jumps of those before it. */
 struct debug_here {
     const void *caller, *frame;
 };
@@ -78,7 +78,8 @@ struct debug_here {
 /* Sets all up as boot asks for it.  Without memory for it the mode stays off, with a note. */
 void debug_start(const struct mm_debug_boot *boot);
 
-/* A ring for a CPU that is being made: its code and its interrupt handlers share it.  NULL when there is none. */
+/* A ring for a CPU that is being made: its code and its interrupt handlers share it.  NULL when there is
+ * none. */
 struct debug_ring *debug_ring_create(void);
 
 void debug_moment(struct mm_moment *moment, struct debug_here here);
@@ -92,7 +93,8 @@ void debug_note_call(enum mm_event_kind kind, u64 address, u64 bytes, struct deb
 /* kmalloc with the mode on; NULL when memory is exhausted. */
 MUST_USE void *debug_kmalloc(ul size, gfp_t gfp, struct debug_here here);
 
-/* kfree of an object that has a record.  False when `address` is the start of none that is live: nothing was done. */
+/* kfree of an object that has a record.  False when `address` is the start of none that is live: nothing was
+ * done. */
 MUST_USE bool debug_kfree(void *address, struct debug_here here, ul *result);
 
 /* kfree of one that has none: its live byte is 0 already. */
@@ -103,7 +105,8 @@ void debug_release_waiting(void);
 
 /* ---- debug_frame.c ---- */
 
-/* A block of frames (pages: of whole pages), or `n` pages, was taken and is handed out next, or is about to be given back. */
+/* A block of frames (pages: of whole pages), or `n` pages, was taken and is handed out next, or is about to
+ * be given back. */
 void debug_frames_taken(phys_t first, unsigned order, struct debug_here here);
 void debug_frames_freed(phys_t first, unsigned order, struct debug_here here);
 void debug_pages_taken(phys_t first, u32 n, struct debug_here here);
@@ -116,13 +119,15 @@ void debug_block_given_back(phys_t first, unsigned order);
 /* Frames that frame_alloc gave now serve mm itself: they are nobody's. */
 void debug_forget_frames(phys_t first);
 
-/* True when the frame with this number is free and filled.  Looks at all such frames; returns how many are damaged. */
+/* True when the frame with this number is free and filled.  Looks at all such frames; returns how many are
+ * damaged. */
 bool debug_frame_is_filled(u64 number);
 u64 debug_check_filled(void);
 
 /* ---- debug_record.c ---- */
 
-/* A record, as record_new; ends the quarantine to get one, and counts when there is none.  Without the lock. */
+/* A record, as record_new; ends the quarantine to get one, and counts when there is none.  Without the lock.
+ */
 MUST_USE struct debug_record *debug_record_reserve(void);
 
 /* All that follows: with the lock. */
@@ -130,7 +135,8 @@ MUST_USE struct debug_record *debug_record_reserve(void);
 void records_start(void);
 struct debug_record *record_at(u32 index);
 
-/* A record in state RECORD_MOVING, in no list and no chain, for record_enter or record_drop; NULL when all are in use. */
+/* A record in state RECORD_MOVING, in no list and no chain, for record_enter or record_drop; NULL when all
+ * are in use. */
 MUST_USE struct debug_record *record_new(void);
 
 /* Forgets a record that is new, live or gone. */
@@ -160,7 +166,8 @@ u64 record_bytes(const struct debug_record *record);
 /* "; allocated by NAME, freed by NAME" of what is known about the place, or "". */
 size_t debug_who_text(phys_t at, char *text, size_t size);
 
-/* Fills what surrounds the object of a record; and looks at it: true when it is whole, else a report is made. */
+/* Fills what surrounds the object of a record; and looks at it: true when it is whole, else a report is made.
+ */
 void guards_fill(const struct debug_record *record);
 bool guards_check(const struct debug_record *record);
 
@@ -173,7 +180,8 @@ bool poison_check(phys_t at, u64 bytes);
 
 /* ---- for mm_check, mm_stat and describe.c ---- */
 
-/* True when record i (below mm.debug.n_used) holds a slot, live or waiting: its address in the direct map, and class. */
+/* True when record i (below mm.debug.n_used) holds a slot, live or waiting: its address in the direct map,
+ * and class. */
 bool debug_slot_at(u32 i, u64 *slot, unsigned *class);
 
 /* Corrects what an address is by what is known of objects with records. */

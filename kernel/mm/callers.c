@@ -5,8 +5,8 @@
  *      frame ──► saved rbp of the caller ──► saved rbp of its caller ──► ... 0
  *                return address               return address
  *
- * A frame pointer is believed when it lies above the last one on the same stack, and the word above it leads to the
- * kernel's instructions.  Fast paths keep none, so they do not show; they jump to where the hooks are.
+ * A frame pointer is believed when it lies above the last one on the same stack, and the word above it leads
+ * to the kernel's instructions.  Fast paths keep none, so they do not show; they jump to where the hooks are.
  */
 #include <kernel/cpu/cpu.h>
 #include <kernel/debug/symbols.h>

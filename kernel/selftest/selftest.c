@@ -29,7 +29,7 @@ static const struct test_suite *const suites[] = {
     &selftest_constants,  &selftest_stat,       &selftest_kmalloc, &selftest_frames,      &selftest_pages,
     &selftest_map,        &selftest_refusals,   &selftest_unmap,   &selftest_permissions, &selftest_paging,
     &selftest_shootdown,  &selftest_kernel_map, &selftest_traps,   &selftest_user,        &selftest_patterns,
-    &selftest_exhaustion, &selftest_sweep,      &selftest_misuse,  &selftest_misuse_maps,
+    &selftest_exhaustion, &selftest_sweep,      &selftest_misuse,  &selftest_misuse_maps, &selftest_debug,
 };
 
 struct totals {

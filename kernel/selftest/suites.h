@@ -21,6 +21,7 @@ extern const struct test_suite selftest_exhaustion;
 extern const struct test_suite selftest_sweep;
 extern const struct test_suite selftest_misuse;
 extern const struct test_suite selftest_misuse_maps;
+extern const struct test_suite selftest_debug;
 extern const struct test_suite selftest_traps;
 extern const struct test_suite selftest_user;
 extern const struct test_suite selftest_patterns;

@@ -18,7 +18,9 @@ static bool has_feature(enum mm_debug_feature feature, const char *name)
 {
     if (mm_debug_features() & feature)
         return true;
-    out("nothing is noted: choose 'memory debug' in the boot menu, or boot with mm.debug=on (or mm.debug=%s)\n", name);
+    out("nothing is noted: choose 'memory debug' in the boot menu, or boot with mm.debug=on (or "
+        "mm.debug=%s)\n",
+        name);
     return false;
 }
 
@@ -28,13 +30,15 @@ static void show_records(void)
 {
     struct mm_debug_info info;
     mm_debug_info(&info);
-    out("%s of %s records in use", format_thousands(info.n_live + info.n_waiting).s, format_thousands(info.n_records).s);
+    out("%s of %s records in use", format_thousands(info.n_live + info.n_waiting).s,
+        format_thousands(info.n_records).s);
     if (info.n_waiting)
-        out("; in quarantine: %s, %s of at most %s", format_thousands(info.n_waiting).s, format_size(info.waiting_bytes).s,
-            format_size(info.waiting_limit_bytes).s);
+        out("; in quarantine: %s, %s of at most %s", format_thousands(info.n_waiting).s,
+            format_size(info.waiting_bytes).s, format_size(info.waiting_limit_bytes).s);
     out("\n");
     if (info.n_untracked)
-        out("NOT COMPLETE: %s allocations found all records in use and have none\n", format_thousands(info.n_untracked).s);
+        out("NOT COMPLETE: %s allocations found all records in use and have none\n",
+            format_thousands(info.n_untracked).s);
     if (info.n_unguarded)
         out("%s objects were taken without all of their red zone: too large for it, or memory was short\n",
             format_thousands(info.n_unguarded).s);
@@ -52,7 +56,8 @@ static void show_sites(u64 since, unsigned depth)
     struct mm_site total;
     unsigned n;
     const struct mm_site *sites = mm_debug_sites(since, depth, &n, &total);
-    out_styled(OUT_TITLE, "%10s %16s  %s", "count", "bytes", depth > 1 ? "allocated by < called by" : "allocated by");
+    out_styled(OUT_TITLE, "%10s %16s  %s", "count", "bytes",
+               depth > 1 ? "allocated by < called by" : "allocated by");
     for (unsigned i = 0; i < n && !out_interrupted(); i++)
         show_site(&sites[i], depth, "other places");
     show_site(&total, depth, "in all");
@@ -82,8 +87,10 @@ static bool run_owner(struct call *call)
         return true;
     }
     if (!mm_debug_owner(phys(physical_of(at)), &owner))
-        return out_error("0x%lx: nobody is known to have it, or to have had it (whatis tells what it is)", at);
-    out("  %-10s %s, %s\n", "block", format_range(owner.start, owner.start + owner.bytes).s, format_size(owner.bytes).s);
+        return out_error("0x%lx: nobody is known to have it, or to have had it (whatis tells what it is)",
+                         at);
+    out("  %-10s %s, %s\n", "block", format_range(owner.start, owner.start + owner.bytes).s,
+        format_size(owner.bytes).s);
     show_owner(&owner, MM_DEBUG_CALLERS);
     return true;
 }
@@ -118,7 +125,8 @@ static bool check_leaks(void)
             format_thousands(info.sequence - mark.sequence).s);
         return true;
     }
-    out("taken in the %s calls since the mark, and not given back:\n", format_thousands(info.sequence - mark.sequence).s);
+    out("taken in the %s calls since the mark, and not given back:\n",
+        format_thousands(info.sequence - mark.sequence).s);
     show_sites(mark.sequence, MM_DEBUG_CALLERS);
     if (info.n_untracked)
         show_records();
@@ -186,7 +194,8 @@ static bool run_trace(struct call *call)
     if (!has_feature(MM_DEBUG_TRACE, "trace"))
         return true;
     n_kept = pass_events(about, 0, false);
-    out_styled(OUT_TITLE, "%9s %9s  %3s  %-11s  %-18s %13s  %s", "call", "seconds", "CPU", "", "address", "bytes", "by");
+    out_styled(OUT_TITLE, "%9s %9s  %3s  %-11s  %-18s %13s  %s", "number", "seconds", "CPU", "call",
+               "address", "bytes", "by");
     pass_events(about, n_kept > n ? n_kept - n : 0, true);
     return true;
 }
@@ -207,7 +216,8 @@ static const struct command_option options_trace[] = {
 const struct command commands_debug[] = {
     {.name = "owner",
      .usage = "owner [ADDR]",
-     .summary = "who took the memory at ADDR; or, of all that is live, how much each place of the program took",
+     .summary =
+         "who took the memory at ADDR; or, of all that is live, how much each place of the program took",
      .example = "kmalloc 100\nowner $$\nowner",
      .trouble = "nothing is noted unless the kernel was booted with mm.debug=on, the menu's 'memory debug'",
      .run = run_owner,

@@ -41,7 +41,7 @@ static bool run_selftest(struct call *call)
 static bool check_content(void)
 {
     u64 n = panic_is_on() ? 0 : mm_debug_check();
-    return n ? out_error("%lu places in memory were overwritten: the reports above name them", n) : out_ok();
+    return n ? out_error("memory was overwritten in %lu %s: the reports above tell", n, n == 1 ? "place" : "places") : out_ok();
 }
 
 static bool run_check(struct call *call)

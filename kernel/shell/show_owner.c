@@ -32,13 +32,14 @@ struct number_text show_time(u32 time_ms)
 static void show_moment(const char *title, const struct mm_moment *moment, unsigned n_callers)
 {
     out("  %-10s by %s\n", title, show_callers(moment->caller, n_callers).s);
-    out("  %-10s call %lu, at %s s, on CPU %u%s\n", "", moment->sequence, show_time(moment->time_ms).s, moment->cpu,
-        moment->in_interrupt ? ", in an interrupt" : "");
+    out("  %-10s call %lu, at %s s, on CPU %u%s\n", "", moment->sequence, show_time(moment->time_ms).s,
+        moment->cpu, moment->in_interrupt ? ", in an interrupt" : "");
 }
 
 static void show_asked(const struct mm_owner *owner)
 {
-    static const char *const kinds[] = {"an object of kmalloc", "frames of frame_alloc", "pages of alloc_pages"};
+    static const char *const kinds[] = {"an object of kmalloc", "frames of frame_alloc",
+                                        "pages of alloc_pages"};
     static const char *const states[] = {"live", "freed, in quarantine", "freed"};
     out("  %-10s %s bytes, %s, %s\n", "asked for", format_thousands(owner->asked_bytes).s, kinds[owner->kind],
         states[owner->state]);
@@ -56,7 +57,8 @@ void show_owner(const struct mm_owner *owner, unsigned n_callers)
 void show_owner_of(u64 at, const struct mm_what *what)
 {
     struct mm_owner owner;
-    bool is_free = what->kind == MM_FREE_FRAME || what->kind == MM_FREE_OBJECT || what->kind == MM_CACHED_FRAME;
+    bool is_free =
+        what->kind == MM_FREE_FRAME || what->kind == MM_FREE_OBJECT || what->kind == MM_CACHED_FRAME;
     if (mm_debug_owner(phys(at), &owner) && (is_free || owner.state == MM_OWNER_LIVE))
         show_owner(&owner, 1);
 }

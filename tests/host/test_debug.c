@@ -61,8 +61,8 @@ static void assert_one_report(enum mm_severity severity, const char *words)
 {
     if (host_n_reports(severity) != 1 || host_n_reports(MM_NOTE) + host_n_reports(MM_MISUSE) != 1 ||
         strstr(host_last_report(), words) == NULL)
-        fail_msg("%u misuses, %u notes, the last '%s'; expected one that says '%s'", host_n_reports(MM_MISUSE),
-                 host_n_reports(MM_NOTE), host_last_report(), words);
+        fail_msg("%u misuses, %u notes, the last '%s'; expected one that says '%s'",
+                 host_n_reports(MM_MISUSE), host_n_reports(MM_NOTE), host_last_report(), words);
     host_reports_forget();
 }
 
@@ -97,7 +97,8 @@ static void objects_have_the_size_and_the_alignment_of_their_class(void **state)
         assert_int_equal(p[class_of(size) - 1], 0x11);
         assert_int_equal(kfree(p) + kfree(q), 0);
     }
-    assert_int_equal(mm_misuse_count(), 0); /* what lies past the size asked for is told, but it is the caller's */
+    assert_int_equal(mm_misuse_count(),
+                     0); /* what lies past the size asked for is told, but it is the caller's */
     assert_as_at_start();
 }
 
@@ -115,7 +116,8 @@ static void expect_misuse(void *p, const char *words)
 
 static void every_wrong_kfree_is_reported_and_changes_nothing(void **state)
 {
-    char *small = kmalloc(64, 0), *large = kmalloc(65536, 0), *dead = kmalloc(100, 0), *dead_large = kmalloc(8192, 0);
+    char *small = kmalloc(64, 0), *large = kmalloc(65536, 0), *dead = kmalloc(100, 0),
+         *dead_large = kmalloc(8192, 0);
     struct Page *page = alloc_pages(ZONE_NORMAL, 1, 0);
     phys_t frame = frame_alloc(ZONE_NORMAL, 0);
 
@@ -155,7 +157,8 @@ static void a_loaded_top_level_is_not_freed(void **state)
 
     (void)state;
     memcpy(top, phys_pointer(paging_kernel_top()), 4096);
-    assert_int_equal(mm_map_proc_page_table(at.addr, true, MIB(4), MIB(32), MIB(2), PAGE_USER_PAGE, true, true, false), 0);
+    assert_int_equal(
+        mm_map_proc_page_table(at.addr, true, MIB(4), MIB(32), MIB(2), PAGE_USER_PAGE, true, true, false), 0);
     platform_load_table(at);
     expect_misuse(top, "a page table");
     platform_load_table(paging_kernel_top());
@@ -277,8 +280,8 @@ static void a_byte_beside_an_object_is_seen_on_both_sides(void **state)
         damage(size, -1, MM_MISUSE, "before an object of ");
         damage(size, -32, MM_MISUSE, "before an object of ");
         if (class - size < 16) {
-            damage(size, (s64)class, MM_MISUSE, "past an object of ");
-            damage(size, (s64)class + 31, MM_MISUSE, "past an object of ");
+            damage(size, (s64) class, MM_MISUSE, "past an object of ");
+            damage(size, (s64) class + 31, MM_MISUSE, "past an object of ");
         }
         if (size != class)
             damage(size, (s64)size, MM_NOTE, "past what was asked for of an object of ");
@@ -331,7 +334,8 @@ static void a_write_to_a_freed_object_is_seen(void **state)
     assert_int_equal(p[0], MM_DEBUG_FREE);
     p[16] = 0x41;
     assert_int_equal(mm_debug_check(), 1);
-    snprintf(words, sizeof words, "write(0x%lx): in a freed object of 100 bytes at 0x%lx: offset 16: ", (ul)p + 16, (ul)p);
+    snprintf(words, sizeof words,
+             "write(0x%lx): in a freed object of 100 bytes at 0x%lx: offset 16: ", (ul)p + 16, (ul)p);
     assert_one_report(MM_MISUSE, words);
     q[4999] = 0x42;
     mm_shrink(); /* ends the quarantine */
@@ -339,7 +343,8 @@ static void a_write_to_a_freed_object_is_seen(void **state)
     assert_as_at_start();
 }
 
-/* A stale pointer is used when the slab has long been given back: the frame is looked at when it is handed out. */
+/* A stale pointer is used when the slab has long been given back: the frame is looked at when it is handed
+ * out. */
 static void a_write_to_what_was_an_object_once_is_seen(void **state)
 {
     u8 *p = kmalloc(100, 0), *q;
@@ -548,13 +553,15 @@ static void the_trace_tells_the_last_calls_in_order(void **state)
     mm_debug_info(&info);
     p = kmalloc(64, 0);
     assert_int_equal(kfree(p), 0);
-    assert_int_equal(mm_map_phys_addr(MM_SPECIAL_START, GIB(5), MIB(2), PAGE_KERNEL_PAGE | PAGE_PCD, false), 0);
+    assert_int_equal(mm_map_phys_addr(MM_SPECIAL_START, GIB(5), MIB(2), PAGE_KERNEL_PAGE | PAGE_PCD, false),
+                     0);
     mm_unmap_addr(MM_SPECIAL_START, MIB(2));
     after = info.sequence;
     for (unsigned i = 0; i < ARRAY_LENGTH(kinds); i++) {
         do
             assert_true(mm_debug_event_next(after, &event));
-        while (after = event.sequence, event.kind == MM_EVENT_FRAME_ALLOC || event.kind == MM_EVENT_FRAME_FREE);
+        while (after = event.sequence,
+               event.kind == MM_EVENT_FRAME_ALLOC || event.kind == MM_EVENT_FRAME_FREE);
         assert_int_equal(event.kind, kinds[i]);
         assert_int_equal(event.address, i < 2 ? (u64)p : MM_SPECIAL_START);
         assert_int_equal(event.bytes, i < 2 ? 64 : MIB(2));
@@ -576,7 +583,8 @@ static void each_broken_invariant_is_named(void **state)
 {
     void *p = kmalloc(100, 0), *waiting = kmalloc(3000, 0);
     phys_t frame = frame_alloc(ZONE_NORMAL, 0), block = frame_alloc(ZONE_NORMAL, 2);
-    struct debug_record *live = record_live_object(pointer_phys(p).addr), *blocks = record_live_block(block.addr);
+    struct debug_record *live = record_live_object(pointer_phys(p).addr),
+                        *blocks = record_live_block(block.addr);
     struct debug_record *waits = record_live_object(pointer_phys(waiting).addr);
 
     (void)state;
@@ -590,6 +598,10 @@ static void each_broken_invariant_is_named(void **state)
     BREAK(501, mm.debug.n_gone, mm.debug.n_gone + 1);
     BREAK(501, mm.debug.free.next, &live->link);
     BREAK(501, waits->link.prev, &waits->link);
+    BREAK(501, mm.debug.n_waiting, 0);
+    BREAK(501, mm.debug.waiting.next, &mm.debug.waiting);
+    BREAK(501, mm.debug.head[0], mm.debug.n_used);
+    BREAK(502, ((u64 *)MM_HELD_ARRAY)[block.addr / FRAME_BYTES / 64], 0);
     BREAK(502, live->order, live->order + 1);
     BREAK(502, blocks->order, FRAME_MAX_ORDER);
     BREAK(503, mm.debug.waiting_bytes, 1);

@@ -32,12 +32,12 @@ WORDS = [
 COMMANDS = {                            # name: how many arguments it may have
     "mm_stat": 0, "free": 0, "zones": 0, "buddy": 0, "slabs": 0, "memmap": 0, "frag": 0, "alloc_pages": 3,
     "free_pages": 2, "page": 1, "kmalloc": 1, "kzalloc": 1, "kfree": 1, "shrink": 0, "map": 4, "unmap": 2,
-    "pt": 4, "vtop": 2, "ptdump": 2, "peek": 2, "poke": 2, "fill": 3, "find": 3, "xp": 2, "whatis": 1,
+    "pt": 4, "vtop": 2, "ptdump": 2, "peek": 2, "poke": 2, "fill": 3, "find": 3, "xp": 2, "whatis": 1, "owner": 1, "leak": 1, "trace": 2,
     "check": 0, "help": 1, "history": 0, "time": 1, "clear": 0, "about": 0, "log": 0, "cpus": 0,
 }
 LOOK_AT = [                             # every kind of address goes through each of these
     "peek {}", "peek {} 4096", "peek {} 1", "peek {} -p", "vtop {}", "xp {}", "xp {} 16", "xp {} 4097",
-    "whatis {}", "page {}", "find {} 4K 0x1122334455667788", "find {} 0xffffffffffffffff 1", "poke {} 1",
+    "whatis {}", "page {}", "owner {}", "trace -a {}", "find {} 4K 0x1122334455667788", "find {} 0xffffffffffffffff 1", "poke {} 1",
     "poke {} 0xff -w 1", "fill {} 16 0x55", "fill {} 0xffffffffffffffff 0", "kfree {}", "free_pages {} 1",
     "free_pages {} 63", "unmap {} 0", "map {} 0x8000000000 0", "ptdump {} {}+4096", "vtop 0x1000 {}",
     "pt map {} 0x400000 0x8000000000 4K", "pt free {}", "pt unmap {} 0x400000 4K",
