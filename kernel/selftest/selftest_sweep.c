@@ -9,6 +9,8 @@
 #include <kernel/selftest/tables.h>
 #include <kernel/selftest/world.h>
 #include <lib/bits.h>
+#include <mm/cpu.h>
+#include <mm/fail.h>
 #include <mm/frame.h>
 
 static void *object;
@@ -156,6 +158,56 @@ static void alloc_pages_of_each_zone(void)
         }
 }
 
+/* ---- while another CPU is at work ---- */
+
+#define N_TOGGLES 10
+#define N_HELD    48
+
+static bool toggles_are_over;
+
+/* Refills and flushes of every kind; whatever is refused is left out. */
+static void work_a_round(ul round)
+{
+    static void *held[N_HELD];
+    static phys_t frames[N_HELD];
+
+    for (ul i = 0; i < N_HELD; i++) {
+        held[i] = kmalloc(32UL << (round + i) % 12, 0);
+        frames[i] = frame_alloc(ZONE_NORMAL, (round + i) % 4);
+    }
+    for (ul i = 0; i < N_HELD; i++) {
+        kfree(held[i]);
+        if (!phys_is_none(frames[i]))
+            (void)frame_free(frames[i], (round + i) % 4);
+    }
+}
+
+/* The boot CPU arms and disarms, the other one works. */
+static void toggle_or_work(void *unused)
+{
+    (void)unused;
+    for (ul round = 0; platform_cpu() != mm_boot_cpu(MM_CONTEXT_CODE) &&
+                       !__atomic_load_n(&toggles_are_over, __ATOMIC_ACQUIRE);
+         round++)
+        work_a_round(round);
+    for (unsigned i = 0; platform_cpu() == mm_boot_cpu(MM_CONTEXT_CODE) && i < N_TOGGLES; i++) {
+        EXPECT(fail_arm(FAIL_EVERY, 3 + i % 5, i % 4 == 0));
+        EXPECT(fail_disarm());
+    }
+    if (platform_cpu() == mm_boot_cpu(MM_CONTEXT_CODE))
+        __atomic_store_n(&toggles_are_over, true, __ATOMIC_RELEASE);
+}
+
+/* A CPU may be in the middle of a refill when its caches are cut to nothing. */
+static void caches_go_out_of_use_while_another_cpu_works(void)
+{
+    toggles_are_over = false;
+    world_hush_notes(true);
+    if (!world_run_on_two(toggle_or_work, NULL))
+        test_skip("there is one CPU");
+    world_hush_notes(false);
+}
+
 static const struct test tests[] = {
     TEST(kmalloc_of_small_objects),
     TEST(kmalloc_of_large_objects),
@@ -166,6 +218,7 @@ static const struct test tests[] = {
     TEST(mapping_calls_with_the_kept_frames_in_use),
     TEST(unmapping_calls_that_split),
     TEST(address_spaces_and_device_memory),
+    TEST(caches_go_out_of_use_while_another_cpu_works),
     TEST_END,
 };
 
