@@ -594,7 +594,9 @@ static void each_broken_invariant_is_named(void **state)
     BREAK(501, live->state, 17);
     BREAK(501, live->chain, mm.debug.n_used);
     BREAK(501, live->base, live->base + 4096);
+    BREAK(501, live->chain, live - mm.debug.record);
     BREAK(501, mm.debug.n_live, 0);
+    BREAK(501, mm.debug.n_waiting, mm.debug.n_waiting + 1);
     BREAK(501, mm.debug.n_gone, mm.debug.n_gone + 1);
     BREAK(501, mm.debug.free.next, &live->link);
     BREAK(501, waits->link.prev, &waits->link);

@@ -158,8 +158,8 @@ def checks_are_seen_to_fail():
             yield f"I{number} is checked, and not written down on top of one of mm/'s files"
         if not checks[number]:
             yield f"I{number} is written down, and not checked"
-        if seen[number] < checks[number]:
-            yield f"I{number} is checked in {checks[number]} places, and seen to fail in {seen[number]} in tests/host/"
+        if not seen[number]:
+            yield f"I{number} is not seen to fail by any test of tests/host/"
 
 
 def shell_scripts_pass_shellcheck():
