@@ -5,70 +5,70 @@
 #include <mm/page.h>
 #include <mm/run.h>
 
-/* I101: one list, link by link.  Adds the number of its pages to *n. */
-static bool check_list(struct mm_violation *out, const struct Zone *zone, unsigned order, u64 *n)
+/* I102 and I104 of a run, whose head and length are sound. */
+static bool check_run(struct mm_violation *out, u32 head, u32 n_pages)
 {
-    u32 prev = PAGE_NOWHERE;
+    const struct Zone *zone = page_at(head)->zone;
+    u32 end = head + n_pages;
 
-    for (u32 i = zone->run_head[order]; i != PAGE_NOWHERE; i = page_at(i)->next) {
-        const struct Page *page;
-
-        if (i >= mm.n_pages || ++*n > mm.n_pages)
-            return check_failed(out, 101, "a list of free blocks does not end", i, mm.n_pages, *n);
-        page = page_at(i);
-        if (page->state != PAGE_FREE_HEAD || page->order != order || page->zone != zone ||
-            page->prev != prev || !is_aligned(i, (u64)1 << order))
-            return check_failed(out, 101, "a page in a list of free blocks is no head of that order",
-                                page->addr_phys, order, page->order);
-        prev = i;
-    }
+    for (u32 i = head + 1; i < end; i++)
+        if (page_at(i)->state != PAGE_FREE_BODY || page_at(i)->zone != zone)
+            return check_failed(out, 102, "a page of a free run is not free", (u64)i * PAGE_BYTES, PAGE_FREE_BODY,
+                                page_at(i)->state);
+    if (page_at(end - 1)->free_frames[1] != head)
+        return check_failed(out, 102, "the last page of a free run does not know the first", (u64)head * PAGE_BYTES, head,
+                            page_at(end - 1)->free_frames[1]);
+    if (head != 0 && page_is_free(page_at(head - 1)) && page_at(head - 1)->zone == zone)
+        return check_failed(out, 104, "two free runs did not join", (u64)head * PAGE_BYTES, 0, 1);
+    if (end < mm.n_pages && page_is_free(page_at(end)) && page_at(end)->zone == zone)
+        return check_failed(out, 104, "two free runs did not join", (u64)end * PAGE_BYTES, 0, 1);
     return true;
 }
 
-/* I101 and I103 of a zone; I101 again: no head outside the lists, by number. */
+/* I101 of one list, link by link.  Adds the pages of its runs to *n_pages. */
+static bool check_list(struct mm_violation *out, const struct Zone *zone, struct run_bin bin, u64 *n_pages)
+{
+    u32 prev = PAGE_NOWHERE;
+    u64 n_runs = 0;
+
+    for (u32 i = zone->run[bin.kind].head[bin.number]; i != PAGE_NOWHERE; i = page_at(i)->next) {
+        const struct Page *page;
+        struct run_bin own;
+
+        if (i >= mm.n_pages || ++n_runs > mm.n_pages)
+            return check_failed(out, 101, "a list of free runs does not end", i, mm.n_pages, n_runs);
+        page = page_at(i);
+        if (page->state != PAGE_FREE_HEAD || page->zone != zone || page->prev != prev || page->free_frames[0] == 0 ||
+            page->free_frames[0] > mm.n_pages - i)
+            return check_failed(out, 101, "a page in a list of free runs heads none of the zone", (u64)i * PAGE_BYTES,
+                                PAGE_FREE_HEAD, page->state);
+        own = run_bin_of(i, run_length(page));
+        if (own.kind != bin.kind || own.number != bin.number ||
+            page->order != (bin.number | (bin.kind == RUN_GOOD ? RUN_ORDER_GOOD : 0)))
+            return check_failed(out, 101, "a free run is in another's list", page->addr_phys, own.number, bin.number);
+        if (!check_run(out, i, run_length(page)))
+            return false;
+        *n_pages += run_length(page);
+        prev = i;
+    }
+    return check_equal(out, 103, "a mask and the list of runs disagree", bin.number, n_runs != 0,
+                       zone->run[bin.kind].mask[bin.number / BITS_PER_WORD] >> (bin.number % BITS_PER_WORD) & 1);
+}
+
+/* I101, I103 and I105 of a zone. */
 static bool check_lists(struct mm_violation *out, const struct Zone *zone)
 {
-    u64 n_listed = 0, n_heads = 0;
+    u64 n_listed = 0, n_free = 0;
 
-    for (unsigned order = 0; order < RUN_ORDERS; order++) {
-        bool marked = zone->run_mask >> order & 1;
+    for (unsigned list = 0; list < N_RUN_KINDS * N_RUN_BINS; list++) {
+        struct run_bin bin = {(u8)(list / N_RUN_BINS), (u8)(list % N_RUN_BINS)};
 
-        if (!check_list(out, zone, order, &n_listed) ||
-            !check_equal(out, 103, "run_mask and the list disagree", order,
-                         zone->run_head[order] != PAGE_NOWHERE, marked))
+        if (!check_list(out, zone, bin, &n_listed))
             return false;
     }
     for (u32 i = 0; i < mm.n_pages; i++)
-        n_heads += page_at(i)->state == PAGE_FREE_HEAD && page_at(i)->zone == zone;
-    return check_equal(out, 101, "free blocks in lists and in the page array", zone->start, n_heads,
-                       n_listed);
-}
-
-/* I102 and I104 of a block. */
-static bool check_block(struct mm_violation *out, u32 head)
-{
-    const struct Page *page = page_at(head);
-    u32 buddy = head ^ (1u << page->order);
-
-    for (u32 i = head + 1; i < head + (1u << page->order); i++)
-        if (i >= mm.n_pages || page_at(i)->state != PAGE_FREE_BODY || page_at(i)->zone != page->zone)
-            return check_failed(out, 102, "a page of a free block is not free", (u64)i * PAGE_BYTES,
-                                PAGE_FREE_BODY, i < mm.n_pages ? page_at(i)->state : PAGE_ABSENT);
-    if (page->order + 1 < RUN_ORDERS && buddy < mm.n_pages && page_at(buddy)->state == PAGE_FREE_HEAD &&
-        page_at(buddy)->order == page->order && page_at(buddy)->zone == page->zone)
-        return check_failed(out, 104, "two free buddies did not merge", page->addr_phys, head, buddy);
-    return true;
-}
-
-/* I105: a body lies behind a head. */
-static bool check_body(struct mm_violation *out, u32 index)
-{
-    u32 head = run_head_of(index);
-
-    if (head == PAGE_NOWHERE || index - head >= 1u << page_at(head)->order)
-        return check_failed(out, 105, "a free page lies in no free block", (u64)index * PAGE_BYTES, index,
-                            head);
-    return true;
+        n_free += page_is_free(page_at(i)) && page_at(i)->zone == zone;
+    return check_equal(out, 105, "free pages in runs and in the page array", zone->start, n_free, n_listed);
 }
 
 /* I106 of a page; adds what it shares. */
@@ -100,17 +100,6 @@ static bool check_identity(struct mm_violation *out, u32 index)
     if (page->zone != (page->grown ? &mm.zone[1] : zone_of_address(at)))
         return check_failed(out, 109, "zone of a page", at, (u64)zone_of_address(at), (u64)page->zone);
     return check_equal(out, 109, "address of a page", at, at, page->addr_phys);
-}
-
-static bool check_page(struct mm_violation *out, u32 index, u64 *shared_bytes)
-{
-    const struct Page *page = page_at(index);
-
-    if (page->state == PAGE_FREE_HEAD && !check_block(out, index))
-        return false;
-    if (page->state == PAGE_FREE_BODY && !check_body(out, index))
-        return false;
-    return check_owned(out, page, shared_bytes);
 }
 
 /* I107 of one stack. */
@@ -160,7 +149,7 @@ bool check_runs(struct mm_violation *out)
         if (!check_lists(out, &mm.zone[i]))
             return false;
     for (u32 i = 0; i < mm.n_pages; i++)
-        if (!check_page(out, i, &shared_bytes))
+        if (!check_owned(out, page_at(i), &shared_bytes))
             return false;
     return check_stacks(out) &&
            check_equal(out, 108, "bytes of shared pages", 0, shared_bytes, mm.shared_bytes);

@@ -24,7 +24,7 @@ enum mm_context { MM_CONTEXT_CODE, MM_CONTEXT_INTERRUPT };
 
 #define MAGAZINE_ROUNDS 63 /* with the empty round below them 1 KiB a class */
 #define STACK_FRAMES 128 /* 512 KiB; small machines use less of it (mm.stack_frames) */
-#define STACK_PAGES 8   /* 16 MiB; small machines use less of it (mm.stack_pages) */
+#define STACK_PAGES 16  /* 32 MiB; small machines use less of it (mm.stack_pages) */
 #define STACK_BLOCKS 16 /* of one order; about mm.magazine_bytes at most */
 #define STACK_ORDERS 3  /* blocks of orders 1 .. 3 */
 

@@ -137,21 +137,32 @@ static void describe_split(struct mm_what *out, phys_t at)
     }
 }
 
+/* The maximal aligned block of whole pages around one of a free run.  The run may change meanwhile. */
+static void describe_free_page(struct mm_what *out, u32 index, u32 head)
+{
+    u64 end = (u64)head + run_length(page_at(head));
+    unsigned order = 0;
+
+    while (order + 1 < RUN_ORDERS && align_down(index, 2UL << order) >= head &&
+           align_down(index, 2UL << order) + (2UL << order) <= end)
+        order++;
+    out->kind = MM_FREE_FRAME;
+    out->order = SPLIT_ORDERS + order;
+    set_block(out, align_down(index, 1UL << order) * PAGE_BYTES, PAGE_BYTES << order);
+}
+
 static void describe_whole(struct mm_what *out, const struct Page *page)
 {
     u32 head = run_head_of(page_index(page));
 
-    if (page->state == PAGE_OWNED) {
+    if (page->state == PAGE_OWNED)
         out->kind = MM_PAGE;
-    } else if (page->state == PAGE_BLOCK) {
+    else if (page->state == PAGE_BLOCK)
         out->kind = MM_HELD_FRAME;
-    } else if (page->state == PAGE_STACKED || head == PAGE_NOWHERE) {
+    else if (head == PAGE_NOWHERE)
         out->kind = MM_CACHED_FRAME;
-    } else {
-        out->kind = MM_FREE_FRAME;
-        out->order = SPLIT_ORDERS + page_at(head)->order;
-        set_block(out, (u64)head * PAGE_BYTES, PAGE_BYTES << page_at(head)->order);
-    }
+    else
+        describe_free_page(out, page_index(page), head);
 }
 
 static void describe_page_of(phys_t at, struct mm_what *out)

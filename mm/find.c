@@ -20,34 +20,22 @@
 #include <mm/page.h>
 #include <mm/reclaim.h>
 
-/* Asks one zone; with `keeps` it keeps as many frames, whatever happens. */
-static u64 ask(struct Zone *zone, struct request *request, u64 keeps)
-{
-    ul flags = platform_lock(&zone->lock);
-    u64 n = zone->n_free_frames < keeps + request->n_frames ? 0 : request->take(zone, request);
-
-    if (n != 0)
-        zone_count_taken(zone, n);
-    platform_unlock(&zone->lock, flags);
-    return n;
-}
-
 /* From the zone itself, or after making it larger. */
 static u64 ask_or_grow(struct Zone *zone, struct request *request)
 {
     u64 n;
 
     request->effort = EFFORT_USUAL;
-    n = ask(zone, request, 0);
+    n = find_in_zone(zone, request, 0);
     if (n == 0 && zone->selector == ZONE_NORMAL && zone_grow(request->grow_pages, request->grow_anywhere))
-        n = ask(zone, request, 0);
+        n = find_in_zone(zone, request, 0);
     if (n != 0)
         return n;
     request->effort = EFFORT_ANYTHING;
-    return ask(zone, request, 0);
+    return find_in_zone(zone, request, 0);
 }
 
-u64 find_memory(struct Zone *zone, struct request *request)
+u64 find_elsewhere(struct Zone *zone, struct request *request)
 {
     struct mm_cpu *cpu = platform_cpu();
     u64 n;
@@ -62,7 +50,7 @@ u64 find_memory(struct Zone *zone, struct request *request)
     if (n == 0 && reclaim_for(zone))
         n = ask_or_grow(zone, request);
     if (n == 0 && zone->selector == ZONE_NORMAL)
-        n = ask(&mm.zone[0], request, mm.zone[0].managed_frames / 4);
+        n = find_in_zone(&mm.zone[0], request, mm.zone[0].managed_frames / 4);
     mm_leave(cpu);
     return n;
 }

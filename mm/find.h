@@ -3,7 +3,7 @@
 #ifndef MM_FIND_H
 #define MM_FIND_H
 
-#include <mm/zone.h>
+#include <mm/state.h>
 
 /* How hard a zone is asked. */
 enum effort {
@@ -22,10 +22,30 @@ struct request {
     enum effort effort;  /* for take: set by find_memory */
 };
 
+/* Asks one zone; with `keeps` it keeps as many frames, whatever happens. */
+static inline u64 find_in_zone(struct Zone *zone, struct request *request, u64 keeps)
+{
+    ul flags = platform_lock(&zone->lock);
+    u64 n = zone->n_free_frames < keeps + request->n_frames ? 0 : request->take(zone, request);
+
+    if (n != 0)
+        zone_count_taken(zone, n);
+    platform_unlock(&zone->lock, flags);
+    return n;
+}
+
+/* Asks the zone again, and then whatever else there is. */
+MUST_USE u64 find_elsewhere(struct Zone *zone, struct request *request);
+
 /*
  * find_memory - asks the zone, then whatever else may serve a request to it; find.c has the order.
  * Returns the frames taken, 0 when memory is exhausted.  No lock held, any context but NMI.
  */
-MUST_USE u64 find_memory(struct Zone *zone, struct request *request);
+MUST_USE static inline u64 find_memory(struct Zone *zone, struct request *request)
+{
+    u64 n = LIKELY(mm.fail.mode == 0) ? find_in_zone(zone, request, 0) : 0;
+
+    return LIKELY(n != 0) ? n : find_elsewhere(zone, request);
+}
 
 #endif

@@ -115,7 +115,7 @@ struct block_request {
 static phys_t take_pages(struct Zone *zone, unsigned order)
 {
     u32 n_pages = (u32)1 << (order - SPLIT_ORDERS);
-    u32 first = run_take_aligned(zone, n_pages);
+    u32 first = run_take_aligned(zone, order - SPLIT_ORDERS);
 
     if (first == PAGE_NOWHERE)
         return PHYS_NONE;

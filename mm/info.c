@@ -5,6 +5,7 @@
 #include <mm/frame_bits.h>
 #include <mm/page.h>
 #include <mm/paging.h>
+#include <mm/run.h>
 #include <mm/slab.h>
 
 /* Frames that lie in the CPUs' stacks and belong to a zone: NORMAL's only. */
@@ -19,17 +20,28 @@ static u64 zone_cached_frames(unsigned zone)
     return n;
 }
 
+/* Counts the largest aligned blocks that a run of whole pages consists of. */
+static void run_count_blocks(u32 index, u32 n_pages, struct mm_zone_info *out)
+{
+    out->n_whole_free_pages += n_pages;
+    while (n_pages != 0) {
+        unsigned order = (unsigned)min_u64(min_u64(count_trailing_zeros(index), log2_floor(n_pages)), RUN_ORDERS - 1);
+
+        out->n_free_blocks[SPLIT_ORDERS + order]++;
+        index += 1u << order;
+        n_pages -= 1u << order;
+    }
+}
+
 /* Counts the free blocks of a zone's lists. */
 static void zone_count_blocks(const struct Zone *zone, struct mm_zone_info *out)
 {
     for (unsigned list = 0; list < N_SPLIT_KINDS * SPLIT_ORDERS; list++)
         for (u32 i = zone->split[list / SPLIT_ORDERS].head[list % SPLIT_ORDERS]; i != PAGE_NOWHERE; i = page_at(i)->next)
             frame_bits_count(page_at(i)->free_frames, out->n_free_blocks);
-    for (unsigned order = 0; order < RUN_ORDERS; order++)
-        for (u32 i = zone->run_head[order]; i != PAGE_NOWHERE; i = page_at(i)->next) {
-            out->n_free_blocks[SPLIT_ORDERS + order]++;
-            out->n_whole_free_pages += (u64)1 << order;
-        }
+    for (unsigned list = 0; list < N_RUN_KINDS * N_RUN_BINS; list++)
+        for (u32 i = zone->run[list / N_RUN_BINS].head[list % N_RUN_BINS]; i != PAGE_NOWHERE; i = page_at(i)->next)
+            run_count_blocks(i, run_length(page_at(i)), out);
 }
 
 void mm_zone_info(unsigned number, struct mm_zone_info *out)

@@ -86,7 +86,7 @@ struct Page {
     uint16_t n_free;  /* free frames while split */
     uint16_t n_roles; /* words in `roles` that say something */
     uint8_t state;
-    uint8_t order; /* largest free run of frames while split; order of the block at the head of a free run */
+    uint8_t order; /* largest free run of frames while split; the list of a run of free pages at its head */
     uint8_t owner; /* while split: the CPU that prefers it for single frames (split.c); 0 = none */
     uint8_t grown; /* moved from UNMAPPED to NORMAL */
 } __attribute__((aligned(128)));

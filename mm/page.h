@@ -11,8 +11,8 @@ _Static_assert(sizeof(struct Page) == 128, "an index becomes an address by one s
 enum page_state {
     PAGE_ABSENT,    /* no RAM */
     PAGE_SPLIT,     /* frames: free_frames, n_free and order count; in a list when order is one */
-    PAGE_FREE_HEAD, /* first of a free block of 2^order pages, in run_head[order] */
-    PAGE_FREE_BODY, /* inside a free block */
+    PAGE_FREE_HEAD, /* first of a run of free pages, in a list */
+    PAGE_FREE_BODY, /* another one of it */
     PAGE_OWNED,     /* allocated by alloc_pages */
     PAGE_BLOCK,     /* allocated by frame_alloc, as part of a block of whole pages */
     PAGE_STACKED,   /* free, in a CPU's stack of pages */
@@ -60,9 +60,9 @@ static inline bool page_is_free(const struct Page *page)
     return page->state == PAGE_FREE_HEAD || page->state == PAGE_FREE_BODY;
 }
 
-/* The list of pages through next and prev, and its bit in *mask. */
-void page_list_add(u32 *heads, u32 *mask, unsigned order, struct Page *page);
-void page_list_remove(u32 *heads, u32 *mask, unsigned order, struct Page *page);
+/* Lists of pages through next and prev; *head is an index. */
+void page_list_add(u32 *head, struct Page *page);
+void page_list_remove(u32 *head, struct Page *page);
 
 /* Backs the page array and the held array with early frames, and fills in each page that has RAM.  NULL or what is wrong. */
 MUST_USE const char *page_array_start(void);

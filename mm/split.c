@@ -74,11 +74,16 @@ static void split_relist(struct Zone *zone, struct Page *page, u8 order)
 
     if (page->order == order)
         return;
-    if (page->order != PAGE_NO_ORDER)
-        page_list_remove(lists->head, &lists->mask, page->order, page);
+    if (page->order != PAGE_NO_ORDER) {
+        page_list_remove(&lists->head[page->order], page);
+        if (lists->head[page->order] == PAGE_NOWHERE)
+            lists->mask &= ~(1u << page->order);
+    }
     page->order = order;
-    if (order != PAGE_NO_ORDER)
-        page_list_add(lists->head, &lists->mask, order, page);
+    if (order != PAGE_NO_ORDER) {
+        page_list_add(&lists->head[order], page);
+        lists->mask |= 1u << order;
+    }
 }
 
 /* Puts a page to which frames came back where it belongs.  One that is free as a whole becomes a run, unless it has a role

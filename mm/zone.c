@@ -17,7 +17,8 @@
  * Lending.  NORMAL borrows frames of DMA when nothing else is left (find.c).  What is borrowed stays DMA's and returns
  * there.
  *
- * Cost: growing is one step a page; giving back looks at all pages from direct_end on, when there are grown ones.
+ * Cost: growing is one step a page; giving back looks at all pages from direct_end on, when there are grown ones, and at the
+ * run before direct_end.
  *
  * Invariants, checked by check_zones.c:
  *   I111  managed_frames is the number of RAM frames in pages of the zone; their sum is mm.ram_bytes.
@@ -57,7 +58,8 @@ static void zone_start(struct Zone *zone, const char *name, unsigned selector, u
     *zone = (struct Zone){.name = name, .selector = selector, .start = start, .end = end};
     for (unsigned kind = 0; kind < N_SPLIT_KINDS; kind++)
         memset(zone->split[kind].head, 0xff, sizeof zone->split[kind].head); /* PAGE_NOWHERE */
-    memset(zone->run_head, 0xff, sizeof zone->run_head);
+    for (unsigned kind = 0; kind < N_RUN_KINDS; kind++)
+        memset(zone->run[kind].head, 0xff, sizeof zone->run[kind].head);
 }
 
 /* The top of DMA: as asked, or a quarter of RAM to the nearest page, at most 16 MiB and at least one page. */
@@ -90,7 +92,7 @@ bool zone_grow(u32 n_pages, bool anywhere)
     struct Zone *from = &mm.zone[2], *to = &mm.zone[1];
     u64 n_frames = (u64)n_pages * PAGE_FRAMES;
     ul flags = platform_lock(&from->lock);
-    u32 first = anywhere ? run_take(from, n_pages) : run_take_aligned(from, n_pages);
+    u32 first = anywhere ? run_take(from, n_pages) : run_take_aligned(from, log2_floor(n_pages));
 
     if (first != PAGE_NOWHERE) {
         zone_count_taken(from, n_frames);
@@ -116,42 +118,47 @@ bool zone_grow(u32 n_pages, bool anywhere)
     return true;
 }
 
-/* Takes one wholly free grown page from NORMAL back to UNMAPPED; false when this one is none. */
-static bool zone_give_back_page(u32 index)
+/* Takes the wholly free grown pages from `index` on to the end of their run from NORMAL back to UNMAPPED: how many, 0 when
+ * this one is not free. */
+static u32 zone_give_back_run(u32 index)
 {
     struct Zone *from = &mm.zone[1], *to = &mm.zone[2];
-    struct Page *page = page_at(index);
     ul flags = platform_lock(&from->lock);
-    bool mine = page->grown != 0 && page->zone == from && page_is_free(page);
+    u32 n_pages = run_take_tail(from, index);
 
-    if (mine) {
-        run_take_page(from, index);
-        page->state = PAGE_STACKED; /* nobody's for a moment */
-        zone_count_taken(from, PAGE_FRAMES);
-        from->managed_frames -= PAGE_FRAMES;
-    }
+    for (u32 i = 0; i < n_pages; i++)
+        page_at(index + i)->state = PAGE_STACKED; /* nobody's for a moment */
+    zone_count_taken(from, n_pages * PAGE_FRAMES);
+    from->managed_frames -= n_pages * PAGE_FRAMES;
     platform_unlock(&from->lock, flags);
-    if (!mine)
-        return false;
+    if (n_pages == 0)
+        return 0;
 
-    paging_direct_unmap_page(phys(page->addr_phys));
+    for (u32 i = 0; i < n_pages; i++) {
+        paging_direct_unmap_page(phys(page_at(index + i)->addr_phys));
+        page_at(index + i)->grown = 0;
+        page_at(index + i)->zone = to;
+    }
     flags = platform_lock(&to->lock);
-    page->grown = 0;
-    page->zone = to;
-    to->managed_frames += PAGE_FRAMES;
-    zone_count_given(to, PAGE_FRAMES);
-    run_give(to, index, 1);
+    to->managed_frames += n_pages * PAGE_FRAMES;
+    zone_count_given(to, n_pages * PAGE_FRAMES);
+    run_give(to, index, n_pages);
     platform_unlock(&to->lock, flags);
-    __atomic_fetch_sub(&mm.n_grown_pages, 1, __ATOMIC_RELAXED);
-    return true;
+    __atomic_fetch_sub(&mm.n_grown_pages, n_pages, __ATOMIC_RELAXED);
+    return n_pages;
 }
 
+/* Pages from direct_end on are NORMAL's only when they are grown. */
 u64 zone_give_back_grown(void)
 {
     u64 n_given = 0;
 
-    for (u32 index = (u32)(mm.direct_end / PAGE_BYTES); index < mm.n_pages && mm.n_grown_pages != 0; index++)
-        n_given += zone_give_back_page(index);
+    for (u32 index = (u32)(mm.direct_end / PAGE_BYTES); index < mm.n_pages && mm.n_grown_pages != 0;) {
+        u32 n_pages = page_at(index)->grown != 0 ? zone_give_back_run(index) : 0;
+
+        n_given += n_pages;
+        index += n_pages != 0 ? n_pages : 1;
+    }
     return n_given;
 }
 

@@ -21,6 +21,21 @@ struct split_lists {
 #define N_SPLIT_KINDS 2
 enum split_kind { SPLIT_PLAIN, SPLIT_ROLES };
 
+/* Free runs of whole pages, by length (run.c). */
+#define RUN_EXACT 64                 /* shorter ones have a list for each length */
+#define N_RUN_BINS (RUN_EXACT + 19)  /* 2^6 .. 2^24 pages and what lies between, by powers of two */
+struct run_lists {
+    u64 mask[2];
+    u32 head[N_RUN_BINS];
+};
+#define N_RUN_KINDS 2
+enum run_kind { RUN_OTHER, RUN_GOOD };
+
+/* One of a zone's lists of runs. */
+struct run_bin {
+    u8 kind, number;
+};
+
 struct Zone {
     /* configuration */
     const char *name;
@@ -31,8 +46,7 @@ struct Zone {
 
     /* free memory: list heads are indexes into the page array; a set bit in a mask says that the list has pages */
     struct split_lists split[N_SPLIT_KINDS];
-    u32 run_mask;
-    u32 run_head[RUN_ORDERS]; /* heads of free blocks of 2^k pages */
+    struct run_lists run[N_RUN_KINDS];
     u64 n_free_frames;        /* in those lists */
 
     /* statistics */
@@ -62,8 +76,8 @@ static inline void zone_count_given(struct Zone *zone, u64 n_frames)
     zone->n_free_frames += n_frames;
 }
 
-/* Moves n contiguous pages, aligned to the next power of two, from UNMAPPED to NORMAL, mapping them; or, if there is no
- * such block and `anywhere`, unaligned ones.  False when UNMAPPED has no such run. */
+/* Moves n contiguous pages from UNMAPPED to NORMAL, mapping them: 1 .. 64, or unless `anywhere` a power of two aligned to
+ * itself.  False when UNMAPPED has no such run. */
 MUST_USE bool zone_grow(u32 n_pages, bool anywhere);
 
 /* Moves all wholly free grown pages back.  Interrupts on, no lock held.  Returns how many. */

@@ -322,7 +322,7 @@ static bool make_page_of_hole(const struct misuse *misuse, struct subject *subje
 /* The last page of RAM, and one behind it. */
 static bool make_run_out_of_ram(const struct misuse *misuse, struct subject *subject)
 {
-    int n = 63;
+    int n = 62; /* one more is a number that may be */
 
     (void)misuse;
     while (n > 1 && !take_pages(subject, ZONE_UNMAPPED_IN_PGT, n))

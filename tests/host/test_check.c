@@ -55,11 +55,21 @@ static int stop_machine(void **state)
     return 0;
 }
 
-/* The head of a free block of at least this order. */
-static struct Page *free_head(const struct Zone *zone, unsigned order)
+/* The list that a run lies in by what its head says. */
+static u32 *list_of(struct Zone *zone, const struct Page *head)
 {
-    assert_true(zone->run_mask >> order != 0);
-    return page_at(zone->run_head[order + count_trailing_zeros(zone->run_mask >> order)]);
+    return &zone->run[head->order & RUN_ORDER_GOOD ? RUN_GOOD : RUN_OTHER].head[head->order & (RUN_ORDER_GOOD - 1)];
+}
+
+/* The head of a free run of at least two pages. */
+static struct Page *free_head(const struct Zone *zone)
+{
+    for (unsigned kind = 0; kind < N_RUN_KINDS; kind++)
+        for (unsigned number = 2; number < N_RUN_BINS; number++)
+            if (zone->run[kind].head[number] != PAGE_NOWHERE)
+                return page_at(zone->run[kind].head[number]);
+    fail_msg("no run of two pages");
+    return NULL;
 }
 
 /* A split page of this zone with free frames. */
@@ -81,93 +91,106 @@ static u64 held_bit(phys_t frame)
     return 1UL << (frame.addr / FRAME_BYTES % 64);
 }
 
-static void i101_a_list_of_free_blocks_holds_heads_of_its_order(void **state)
+static void i101_a_list_of_runs_holds_heads_that_belong_there(void **state)
 {
-    struct Page *head = free_head(normal, 1);
-    unsigned order = head->order;
+    struct Page *head = free_head(normal);
+    u32 *list = list_of(normal, head);
 
     (void)state;
     BREAK(101, head->state, PAGE_FREE_BODY);
-    BREAK(101, head->order, order - 1);
+    BREAK(101, head->order, head->order - 1);
+    BREAK(101, head->order, head->order ^ RUN_ORDER_GOOD);
     BREAK(101, head->prev, 5);
     BREAK(101, head->next, page_index(head));
-    BREAK(101, normal->run_head[order], mm.n_pages + 5);
-    BREAK(101, normal->run_head[order], page_index(owned));
-    BREAK(101, normal->run_head[order], mm.zone[2].run_head[log2_floor(mm.zone[2].run_mask)]);
+    BREAK(101, head->free_frames[0], 0);
+    BREAK(101, head->free_frames[0], mm.n_pages);
+    BREAK(101, head->free_frames[0], 1);
+    BREAK(101, *list, mm.n_pages + 5);
+    BREAK(101, *list, page_index(owned));
+    BREAK(101, *list, page_index(free_head(&mm.zone[2])));
 }
 
-static void i101_every_head_is_in_a_list(void **state)
+static void i101_a_run_is_in_the_list_of_its_kind(void **state)
 {
-    struct Page *head = free_head(normal, 0);
-
-    (void)state;
-    page_list_remove(normal->run_head, &normal->run_mask, head->order, head);
-    assert_broken(101, "a head in no list");
-    page_list_add(normal->run_head, &normal->run_mask, head->order, head);
-    assert_sound();
-}
-
-/* Pages 1 and 2 of four, free, are two blocks of one page; as one of two pages they would be misaligned. */
-static void i101_a_block_is_aligned_to_its_size(void **state)
-{
-    struct Page *four = alloc_pages(ZONE_UNMAPPED_IN_PGT, 4, 0);
+    struct Page *four = alloc_pages(ZONE_UNMAPPED_IN_PGT, 5, 0);
+    struct Page *odd = four + 1 + page_index(four) % 2; /* two pages from an odd one on: no aligned two */
     struct Zone *zone = &mm.zone[2];
+    u32 *list;
 
     (void)state;
-    assert_int_equal(page_index(four) % 4, 0);
-    free_pages(four + 1, 2);
+    free_pages(odd, 2);
     assert_sound();
-    page_list_remove(zone->run_head, &zone->run_mask, 0, four + 1);
-    page_list_remove(zone->run_head, &zone->run_mask, 0, four + 2);
-    four[1].order = 1;
-    page_list_add(zone->run_head, &zone->run_mask, 1, four + 1);
-    four[2].state = PAGE_FREE_BODY;
-    assert_broken(101, "a misaligned head");
+    assert_int_equal(odd->order, 2);
+    list = list_of(zone, odd);
+    page_list_remove(list, odd);
+    if (*list == PAGE_NOWHERE)
+        zone->run[RUN_OTHER].mask[0] &= ~4UL;
+    odd->order |= RUN_ORDER_GOOD;
+    page_list_add(list_of(zone, odd), odd);
+    zone->run[RUN_GOOD].mask[0] |= 4;
+    assert_broken(101, "a run among the good ones");
 }
 
 static void i102_behind_a_head_all_pages_are_free(void **state)
 {
-    struct Page *head = free_head(normal, 1);
+    struct Page *head = free_head(normal);
+    struct Page *last = head + run_length(head) - 1;
 
     (void)state;
     BREAK(102, head[1].state, PAGE_BLOCK);
     BREAK(102, head[1].state, PAGE_SPLIT);
+    BREAK(102, last->free_frames[1], page_index(head) + 1);
 }
 
-static void i103_the_mask_says_which_lists_have_pages(void **state)
+static void i103_the_masks_say_which_lists_have_runs(void **state)
 {
     (void)state;
-    for (unsigned order = 0; order < RUN_ORDERS; order++)
-        BREAK(103, normal->run_mask, normal->run_mask ^ 1u << order);
-}
-
-static void i104_free_buddies_are_merged(void **state)
-{
-    struct Page *head = free_head(normal, 1);
-    u8 order = head->order;
-
-    (void)state;
-    page_list_remove(normal->run_head, &normal->run_mask, order, head);
-    for (unsigned i = 0; i < 2; i++) {
-        struct Page *half = head + i * (1u << (order - 1));
-
-        half->state = PAGE_FREE_HEAD;
-        half->order = order - 1;
-        page_list_add(normal->run_head, &normal->run_mask, order - 1u, half);
+    for (unsigned number = 0; number < N_RUN_BINS; number++) {
+        BREAK(103, normal->run[RUN_GOOD].mask[number / 64], normal->run[RUN_GOOD].mask[number / 64] ^ 1UL << number % 64);
+        BREAK(103, normal->run[RUN_OTHER].mask[number / 64], normal->run[RUN_OTHER].mask[number / 64] ^ 1UL << number % 64);
     }
-    assert_broken(104, "a block in two halves");
 }
 
-static void i105_a_free_page_lies_in_a_free_block(void **state)
+/* What lies between two runs is given back without being joined to either. */
+static void i104_neighbours_that_are_free_are_joined(void **state)
 {
+    struct Page *three = alloc_pages(ZONE_UNMAPPED_IN_PGT, 3, 0);
+    struct Zone *zone = &mm.zone[2];
+
     (void)state;
-    BREAK(105, page_of(block)->state, PAGE_FREE_BODY);
-    BREAK(105, page_of(block)[1].state, PAGE_FREE_BODY);
+    free_pages(three, 1);
+    free_pages(three + 2, 1);
+    assert_sound();
+    three[1].attr = three[1].ref_counts = 0;
+    three[1].state = PAGE_FREE_HEAD;
+    three[1].free_frames[0] = 1;
+    three[1].free_frames[1] = page_index(three + 1);
+    three[1].order = 1 | RUN_ORDER_GOOD;
+    page_list_add(list_of(zone, three + 1), three + 1);
+    zone->run[RUN_GOOD].mask[0] |= 2;
+    assert_broken(104, "a run beside a run");
+}
+
+static void i105_a_free_page_lies_in_a_run_that_is_listed(void **state)
+{
+    struct Page *head = free_head(normal);
+    u32 *list = list_of(normal, head);
+    u64 *mask = &normal->run[head->order & RUN_ORDER_GOOD ? RUN_GOOD : RUN_OTHER].mask[(head->order & 0x7f) / 64];
+    u64 before = *mask;
+
+    (void)state;
+    page_list_remove(list, head);
+    if (*list == PAGE_NOWHERE)
+        *mask &= ~(1UL << (head->order & 0x7f) % 64);
+    assert_broken(105, "a run in no list");
+    page_list_add(list, head);
+    *mask = before;
+    assert_sound();
 }
 
 static void i106_only_allocated_pages_are_counted_and_marked(void **state)
 {
-    struct Page *head = free_head(normal, 1);
+    struct Page *head = free_head(normal);
 
     (void)state;
     BREAK(106, owned->ref_counts, 0);
@@ -292,12 +315,11 @@ static void i203_split_pages_are_in_the_list_of_their_order(void **state)
     BREAK(203, lists->head[order], mm.n_pages);
     BREAK(203, lists->head[order], page_index(owned));
     BREAK(203, lists->head[order], page_index(split_page(&mm.zone[2])));
-    page_list_remove(lists->head, &lists->mask, order, page);
-    page_list_add(lists->head, &lists->mask, order - 1u, page);
+    page_list_remove(&lists->head[order], page);
+    page_list_add(&lists->head[order - 1u], page);
     assert_broken(203, "a split page in another order's list");
-    page_list_remove(lists->head, &lists->mask, order - 1u, page);
-    lists = &normal->split[page->roles == NULL];
-    page_list_add(lists->head, &lists->mask, order, page);
+    page_list_remove(&lists->head[order - 1u], page);
+    page_list_add(&normal->split[page->roles == NULL].head[order], page);
     assert_broken(203, "a split page in the list of the other kind");
 }
 
@@ -418,13 +440,12 @@ static void i206_a_stack_holds_no_reserved_frame(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(i101_a_list_of_free_blocks_holds_heads_of_its_order),
-        TEST(i101_every_head_is_in_a_list),
-        TEST(i101_a_block_is_aligned_to_its_size),
+        TEST(i101_a_list_of_runs_holds_heads_that_belong_there),
+        TEST(i101_a_run_is_in_the_list_of_its_kind),
         TEST(i102_behind_a_head_all_pages_are_free),
-        TEST(i103_the_mask_says_which_lists_have_pages),
-        TEST(i104_free_buddies_are_merged),
-        TEST(i105_a_free_page_lies_in_a_free_block),
+        TEST(i103_the_masks_say_which_lists_have_runs),
+        TEST(i104_neighbours_that_are_free_are_joined),
+        TEST(i105_a_free_page_lies_in_a_run_that_is_listed),
         TEST(i106_only_allocated_pages_are_counted_and_marked),
         TEST(i107_the_stacks_hold_their_pages_once),
         TEST(i108_shared_pages_are_counted),
