@@ -136,6 +136,25 @@ static void normalize_cpu(struct mm_cpu *cpu)
     }
 }
 
+/* What a whole page keeps of an earlier life: all but the bounds of a free run, in its first and last page. */
+static void normalize_whole(struct Page *page)
+{
+    bool is_head = page->state == PAGE_FREE_HEAD;
+    bool is_last = page_is_free(page) && (page_index(page) + 1 == mm.n_pages || page[1].zone != page->zone ||
+                                          page[1].state != PAGE_FREE_BODY);
+    ul length = page->free_frames[0], head = page->free_frames[1];
+
+    memset(page->free_frames, 0, sizeof page->free_frames);
+    page->n_free = 0;
+    page->owner = 0;
+    page->free_frames[0] = is_head ? length : 0;
+    page->free_frames[1] = is_last ? head : 0;
+    if (!is_head) {
+        page->next = page->prev = 0;
+        page->order = 0;
+    }
+}
+
 void state_normalize(void)
 {
     mm.n_misuses = 0;
@@ -150,10 +169,8 @@ void state_normalize(void)
     for (u32 i = 0; i < mm.n_pages; i++) {
         struct Page *page = page_at(i);
 
-        if (page->state != PAGE_SPLIT && page->state != PAGE_ABSENT) {
-            memset(page->free_frames, 0, sizeof page->free_frames); /* mean something in split pages only */
-            page->n_free = 0;
-        }
+        if (page->state != PAGE_SPLIT && page->state != PAGE_ABSENT)
+            normalize_whole(page);
     }
 }
 
