@@ -18,10 +18,9 @@ static bool check_run(struct mm_violation *out, u32 head, u32 n_pages)
     if (page_at(end - 1)->free_frames[1] != head)
         return check_failed(out, 102, "the last page of a free run does not know the first", (u64)head * PAGE_BYTES, head,
                             page_at(end - 1)->free_frames[1]);
-    if (head != 0 && page_is_free(page_at(head - 1)) && page_at(head - 1)->zone == zone)
-        return check_failed(out, 104, "two free runs did not join", (u64)head * PAGE_BYTES, 0, 1);
-    if (end < mm.n_pages && page_is_free(page_at(end)) && page_at(end)->zone == zone)
-        return check_failed(out, 104, "two free runs did not join", (u64)end * PAGE_BYTES, 0, 1);
+    if ((head != 0 && page_is_free(page_at(head - 1)) && page_at(head - 1)->zone == zone) ||
+        (end < mm.n_pages && page_is_free(page_at(end)) && page_at(end)->zone == zone))
+        return check_failed(out, 104, "next to a free run lies a free page", (u64)head * PAGE_BYTES, head, end);
     return true;
 }
 
