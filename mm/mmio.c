@@ -42,12 +42,6 @@
 
 #define GUARD_BYTES FRAME_BYTES
 
-struct mmio_range {
-    struct mmio_range *next;
-    u64 start, end;      /* virtual; the guard page included */
-    const void *pointer; /* as returned to the caller */
-};
-
 /* The largest alignment that pays for a mapping of this length. */
 static u64 alignment_for(u64 bytes)
 {

@@ -6,7 +6,12 @@
 #include <mm/platform.h>
 #include <mm/types.h>
 
-struct mmio_range;
+/* What is handed out. */
+struct mmio_range {
+    struct mmio_range *next;
+    u64 start, end;      /* virtual; the guard page included */
+    const void *pointer; /* as returned to the caller */
+};
 
 struct mmio_state {
     struct mm_lock lock;      /* the list */

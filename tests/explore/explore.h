@@ -2,16 +2,17 @@
 /*
  * Every sequence of operations on a small machine.
  *
- * A *world* is a machine of a few pages, what of it is taken from the start, and a list of operations: allocations,
- * frees of what is held, frees of what is not, shrinking.  The search begins with the world as it starts and does every
- * operation in every state that it comes to, breadth first.  A state that was met before is not gone through again: it is
- * known by a hash of all that mm keeps (snapshot.c).  So what is said of depth n holds for every sequence of n
- * operations; and when no new state comes, for sequences of any length.
+ * A *world* is a machine of a few pages, what of it is taken from the start, and a list of operations:
+ * allocations, frees of what is held, frees of what is not, shrinking.  The search begins with the world as
+ * it starts and does every operation in every state that it comes to, breadth first.  A state that was met
+ * before is not gone through again: it is known by a hash of all that mm keeps (snapshot.c).  So what is said
+ * of depth n holds for every sequence of n operations; and when no new state comes, for sequences of any
+ * length.
  *
- * After each operation: mm_check; what was handed out overlaps nothing, is aligned and of the right zone; a failure is
- * believed only if there is no room by another count; every used frame is accounted for; a wrong free is reported and
- * leaves the state what it was.  In each new state: after everything has been freed and mm_shrink, mm_stat is what it was
- * at the beginning.
+ * After each operation: mm_check; what was handed out overlaps nothing, is aligned and of the right zone; a
+ * failure is believed only if there is no room by another count; every used frame is accounted for; a wrong
+ * free is reported and leaves the state what it was.  In each new state: after everything has been freed and
+ * mm_shrink, mm_stat is what it was at the beginning.
  */
 #ifndef TESTS_EXPLORE_EXPLORE_H
 #define TESTS_EXPLORE_EXPLORE_H
@@ -110,8 +111,8 @@ bool operation_shrink(struct things *things, const struct operation *operation);
 struct world {
     const char *name;
     u64 ram_bytes;
-    unsigned max_things;            /* allocations are not asked for beyond that */
-    void (*prepare)(void);          /* takes what is to be taken from the start; NULL: nothing */
+    unsigned max_things;                /* allocations are not asked for beyond that */
+    void (*prepare)(void);              /* takes what is to be taken from the start; NULL: nothing */
     const struct operation *operations; /* until one without a name */
 };
 
@@ -123,8 +124,8 @@ struct search_result {
     u64 n_states, n_transitions;
 };
 
-/* Goes through a world to a depth, or until so many states or seconds are exceeded, then to the last whole depth.  False when
- * something is wrong; what, and the way there, is then written to stderr. */
+/* Goes through a world to a depth, or until so many states or seconds are exceeded, then to the last whole
+ * depth.  False when something is wrong; what, and the way there, is then written to stderr. */
 bool search(const struct world *world, unsigned max_depth, u64 max_states, double max_seconds,
             struct search_result *result);
 

@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A kmalloc may need so many frames besides the object's: a descriptor frame, and a role table for either page. */
+/* A kmalloc may need so many frames besides the object's: a descriptor frame, and a role table for either
+ * page. */
 #define OBJECT_EXTRA_FRAMES 3
 
 static char text[512];
@@ -50,7 +51,8 @@ static bool is_free(u64 at, const struct Zone *zone)
 
     if (at >= mm.ram_end || page->zone != zone)
         return false;
-    return page_is_free(page) || (page->state == PAGE_SPLIT && (page->free_frames[i / 64] >> (i % 64) & 1) != 0);
+    return page_is_free(page) ||
+           (page->state == PAGE_SPLIT && (page->free_frames[i / 64] >> (i % 64) & 1) != 0);
 }
 
 static u64 count_free(const struct Zone *zone)
@@ -82,7 +84,8 @@ static void judge_lending(const struct thing *thing, unsigned zone)
 {
     const struct Zone *dma = &mm.zone[0];
 
-    if (zone == ZONE_NORMAL && page_of(phys(thing->at))->zone == dma && count_free(dma) < dma->managed_frames / 4)
+    if (zone == ZONE_NORMAL && page_of(phys(thing->at))->zone == dma &&
+        count_free(dma) < dma->managed_frames / 4)
         complain("NORMAL borrows, and DMA is left with %lu frames", count_free(dma));
 }
 
@@ -175,7 +178,8 @@ void judge_state(const struct things *things, const struct baseline *baseline)
     u64 used = baseline->stat.used, live = 0;
 
     if (!mm_check(&v))
-        complain("I%u: %s at 0x%lx: 0x%lx expected, 0x%lx found", v.number, v.text, v.where, v.expected, v.found);
+        complain("I%u: %s at 0x%lx: 0x%lx expected, 0x%lx found", v.number, v.text, v.where, v.expected,
+                 v.found);
     for (unsigned i = 0; i < things->n; i++) {
         if (things->thing[i].kind == THING_OBJECT)
             live += thing_bytes(&things->thing[i]);

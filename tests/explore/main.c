@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * explore [SECONDS [WORLD]]: goes through the worlds, or one, for about so many seconds each (60), as deep as that gets.
+ * explore [SECONDS [WORLD]]: goes through the worlds, or one, for about so many seconds each (60), as deep as
+ * that gets.
  */
 #include <explore.h>
 
@@ -17,6 +18,7 @@ int main(int argc, char **argv)
     struct search_result result;
     bool good = true;
 
+    setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc > 3 || seconds <= 0) {
         fprintf(stderr, "usage: explore [SECONDS [WORLD]]\n");
         return 2;
@@ -25,8 +27,9 @@ int main(int argc, char **argv)
         if (argc > 2 && strcmp(argv[2], world->name) != 0)
             continue;
         good &= search(world, MAX_DEPTH, MAX_STATES, seconds, &result);
-        printf("%-16s all sequences of %u operations%s: %lu states, %lu operations run\n", world->name, result.depth,
-               result.is_closed ? ", and all longer ones" : "", result.n_states, result.n_transitions);
+        printf("%-16s all sequences of %u operations%s: %lu states, %lu operations run\n", world->name,
+               result.depth, result.is_closed ? ", and all longer ones" : "", result.n_states,
+               result.n_transitions);
     }
     return good ? 0 : 1;
 }

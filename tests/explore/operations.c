@@ -24,7 +24,8 @@ bool operation_frames(struct things *things, const struct operation *operation)
 {
     if (things->n >= search_max_things)
         return false;
-    took(things, (struct thing){THING_FRAMES, operation->size, frame_alloc(operation->zone, operation->size).addr},
+    took(things,
+         (struct thing){THING_FRAMES, operation->size, frame_alloc(operation->zone, operation->size).addr},
          operation);
     return true;
 }
@@ -36,7 +37,8 @@ bool operation_pages(struct things *things, const struct operation *operation)
     if (things->n >= search_max_things)
         return false;
     page = alloc_pages(operation->zone, (int)operation->size, 0);
-    took(things, (struct thing){THING_PAGES, operation->size, page == NULL ? PHYS_NONE.addr : page->addr_phys},
+    took(things,
+         (struct thing){THING_PAGES, operation->size, page == NULL ? PHYS_NONE.addr : page->addr_phys},
          operation);
     return true;
 }
@@ -48,7 +50,9 @@ bool operation_object(struct things *things, const struct operation *operation)
     if (things->n >= search_max_things)
         return false;
     object = kmalloc(1UL << operation->size, 0);
-    took(things, (struct thing){THING_OBJECT, operation->size, object == NULL ? PHYS_NONE.addr : pointer_phys(object).addr},
+    took(things,
+         (struct thing){THING_OBJECT, operation->size,
+                        object == NULL ? PHYS_NONE.addr : pointer_phys(object).addr},
          operation);
     return true;
 }
@@ -126,7 +130,8 @@ static bool wrong_frames(const struct thing *thing, enum wrong wrong)
     default:
         return kfree(phys_pointer(phys(at))) != 0;
     }
-    return at % (FRAME_BYTES << order) == 0 && block_is_held(at, order) ? false : frame_free(phys(at), order) != 0;
+    return at % (FRAME_BYTES << order) == 0 && block_is_held(at, order) ? false
+                                                                        : frame_free(phys(at), order) != 0;
 }
 
 static bool pages_are_owned(u64 at, u64 n)

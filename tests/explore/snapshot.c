@@ -2,11 +2,13 @@
 /*
  * The state of the machine as bytes.
  *
- * All that mm keeps is in `struct mm`, in the frames that it took before there were allocators (page array, held array,
- * page tables, its copy of the map), and in frames with a role of its own (role tables, descriptors, page tables).  No byte
- * of a free frame means anything, and nothing is written into objects.  So these are saved, restored and hashed.
+ * All that mm keeps is in `struct mm`, in the frames that it took before there were allocators (page array,
+ * held array, page tables, its copy of the map), and in frames with a role of its own (role tables,
+ * descriptors, page tables).  No byte of a free frame means anything, and nothing is written into objects. So
+ * these are saved, restored and hashed.
  *
- * A frame that became metadata after a snapshot is not restored when that is: it is free again, its bytes mean nothing.
+ * A frame that became metadata after a snapshot is not restored when that is: it is free again, its bytes
+ * mean nothing.
  */
 #include <explore.h>
 
@@ -220,5 +222,6 @@ struct state_hash state_hash(const struct things *things)
         hash_bytes(&sums, &list[i], sizeof list[i]);
         hash_bytes(&sums, bytes, FRAME_BYTES);
     }
-    return (struct state_hash){mix(sums.lane[0], sums.lane[1]) + sums.lane[2], mix(sums.lane[2], sums.lane[3]) + sums.lane[0]};
+    return (struct state_hash){mix(sums.lane[0], sums.lane[1]) + sums.lane[2],
+                               mix(sums.lane[2], sums.lane[3]) + sums.lane[0]};
 }

@@ -2,8 +2,8 @@
 /*
  * The worlds of the explorer, each to a depth that takes a second.  `build/host/explore` goes on from there.
  *
- * That it finds something is tested by worlds that are not as they should be: an operation that frees what it is not to free,
- * and a state that mm_check refuses.
+ * That it finds something is tested by worlds that are not as they should be: an operation that frees what it
+ * is not to free, and a state that mm_check refuses.
  */
 #include <cmocka_all.h>
 #include <explore.h>

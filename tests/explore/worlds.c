@@ -14,19 +14,19 @@
 #define RAM   MIB(10)
 #define N_RAM (RAM / FRAME_BYTES)
 
-#define FRAMES(z, k)      {.name = "frame_alloc(" #z ", " #k ")", .run = operation_frames, .zone = z, .size = k}
-#define PAGES(z, n)       {.name = "alloc_pages(" #z ", " #n ")", .run = operation_pages, .zone = z, .size = n}
-#define OBJECT(s)         {.name = "kmalloc(1 << " #s ")", .run = operation_object, .zone = ZONE_NORMAL, .size = s}
-#define FREE(i)           {.name = "free of the thing " #i, .run = operation_free, .which = i}
-#define FREE_PART(i)      {.name = "free of part of the thing " #i, .run = operation_free_part, .which = i}
-#define WRONG(i, how)     {.name = "wrong free " #how " at the thing " #i, .run = operation_wrong_free, .which = i, .size = how}
+#define OP(...) {__VA_ARGS__} /* name, what runs, zone, size, which thing, in an interrupt */
+
+#define FRAMES(z, k)      OP("frame_alloc(" #z ", " #k ")", operation_frames, z, k, 0, false)
+#define PAGES(z, n)       OP("alloc_pages(" #z ", " #n ")", operation_pages, z, n, 0, false)
+#define OBJECT(s)         OP("kmalloc(1 << " #s ")", operation_object, ZONE_NORMAL, s, 0, false)
+#define FREE(i)           OP("free of the thing " #i, operation_free, 0, 0, i, false)
+#define FREE_PART(i)      OP("free of part of the thing " #i, operation_free_part, 0, 0, i, false)
+#define WRONG(i, how)     OP("wrong free " #how " at the thing " #i, operation_wrong_free, 0, how, i, false)
 #define WRONGS(i)         WRONG(i, 0), WRONG(i, 1), WRONG(i, 2), WRONG(i, 3)
-#define SHRINK            {.name = "mm_shrink()", .run = operation_shrink}
-#define IN_INTERRUPT(op)  {.name = "in an interrupt: kmalloc(1 << " #op ")", .run = operation_object, .zone = ZONE_NORMAL, \
-                           .size = op, .in_interrupt = true}
-#define FREE_INTERRUPT(i) {.name = "in an interrupt: free of the thing " #i, .run = operation_free, .which = i, \
-                           .in_interrupt = true}
-#define END               {.name = NULL}
+#define SHRINK            OP("mm_shrink()", operation_shrink, 0, 0, 0, false)
+#define OBJECT_IN_IRQ(s)  OP("kmalloc(1 << " #s ") in an interrupt", operation_object, ZONE_NORMAL, s, 0, true)
+#define FREE_IN_IRQ(i)    OP("free of the thing " #i " in an interrupt", operation_free, 0, 0, i, true)
+#define END               OP(NULL, NULL, 0, 0, 0, false)
 
 /* Takes every frame there is, then gives some of them back. */
 static void take_all(u8 *taken, unsigned zone)
@@ -42,7 +42,7 @@ static void give(u8 *taken, u64 start, u64 n)
             taken[i] = 0;
 }
 
-/* Nothing is left but seven frames of NORMAL, in four runs, three that DMA may lend, and the page of UNMAPPED. */
+/* Nothing is left but seven frames of NORMAL, in four runs, three that DMA may lend, and UNMAPPED's page. */
 static void prepare_scarce(void)
 {
     static u8 taken[N_RAM];
@@ -77,13 +77,16 @@ static void prepare_dry(void)
 
 static const struct operation frames[] = {
     FRAMES(ZONE_NORMAL, 0), FRAMES(ZONE_NORMAL, 1), FRAMES(ZONE_NORMAL, 4), FRAMES(ZONE_NORMAL, 8),
-    FRAMES(ZONE_NORMAL, 9), FRAMES(ZONE_DMA, 6), FRAMES(ZONE_UNMAPPED_IN_PGT, 0), FRAMES(ZONE_UNMAPPED_IN_PGT, 9),
-    FREE(0), FREE(1), FREE(2), FREE(3), FREE_PART(0), FREE_PART(2), WRONGS(0), WRONGS(2), SHRINK, END,
+    FRAMES(ZONE_NORMAL, 9), FRAMES(ZONE_DMA, 6), FRAMES(ZONE_UNMAPPED_IN_PGT, 0),
+    FRAMES(ZONE_UNMAPPED_IN_PGT, 9), FREE(0), FREE(1), FREE(2), FREE(3), FREE_PART(0), FREE_PART(2),
+    WRONGS(0), WRONGS(2),
+    SHRINK, END,
 };
 
 static const struct operation scarce_frames[] = {
     FRAMES(ZONE_NORMAL, 0), FRAMES(ZONE_NORMAL, 1), FRAMES(ZONE_NORMAL, 2), FRAMES(ZONE_DMA, 0),
-    FRAMES(ZONE_UNMAPPED_IN_PGT, 9), FREE(0), FREE(1), FREE(2), FREE(3), FREE_PART(1), WRONGS(0), WRONGS(2), SHRINK, END,
+    FRAMES(ZONE_UNMAPPED_IN_PGT, 9), FREE(0), FREE(1), FREE(2), FREE(3), FREE_PART(1), WRONGS(0), WRONGS(2),
+    SHRINK, END,
 };
 
 static const struct operation dry_frames[] = {
@@ -98,7 +101,7 @@ static const struct operation pages[] = {
 };
 
 static const struct operation objects[] = {
-    OBJECT(11), OBJECT(12), OBJECT(13), IN_INTERRUPT(11), FREE(0), FREE(1), FREE(2), FREE(3), FREE_INTERRUPT(0),
+    OBJECT(11), OBJECT(12), OBJECT(13), OBJECT_IN_IRQ(11), FREE(0), FREE(1), FREE(2), FREE(3), FREE_IN_IRQ(0),
     WRONGS(0), WRONGS(2), SHRINK, END,
 };
 

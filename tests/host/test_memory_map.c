@@ -565,9 +565,30 @@ static void a_malformed_line_is_named_with_its_file_and_number(void **unused)
     assert_string_equal(error_of("0x0 0x1\0 1\n", 11), "m:1: line contains a zero byte");
 }
 
+static void types_and_defects_have_names(void **unused)
+{
+    static const struct {
+        u32 type;
+        const char *name;
+    } types[] = {
+        {MEMORY_USABLE, "usable"}, {MEMORY_ACPI_RECLAIMABLE, "ACPI reclaimable"}, {MEMORY_ACPI_NVS, "ACPI NVS"},
+        {MEMORY_BAD, "bad"},       {MEMORY_PERSISTENT, "persistent"},             {2, "reserved"},
+        {0, "reserved"},           {6, "reserved"},                               {~0u, "reserved"},
+    };
+
+    (void)unused;
+    for (size_t i = 0; i < ARRAY_LENGTH(types); i++)
+        assert_string_equal(memory_map_type_name(types[i].type), types[i].name);
+    assert_string_equal(memory_map_defect_text(MEMORY_MAP_SOUND), "sound");
+    assert_string_equal(memory_map_defect_text(MEMORY_MAP_EMPTY), "length is zero: ignored");
+    assert_string_equal(memory_map_defect_text(MEMORY_MAP_WRAPS), "ends past 2^64: ignored");
+    assert_string_equal(memory_map_defect_text(MEMORY_MAP_TOO_HIGH), "reaches beyond 2^52: that part does not count");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(types_and_defects_have_names),
         cmocka_unit_test(an_empty_map_has_nothing),
         cmocka_unit_test(the_stricter_type_cuts_a_hole),
         cmocka_unit_test(types_are_ranked_as_documented),

@@ -218,6 +218,40 @@ static void mmio_check_is_seen_to_fail(void **state)
     assert_int_equal(found.number, 421);
 }
 
+/* One thing wrong with the list of ranges, seen and mended. */
+#define BREAK_LIST(number_, place, value)                                                                    \
+    do {                                                                                                     \
+        __typeof__(place) before_ = (place);                                                                 \
+        (place) = (value);                                                                                   \
+        assert_false(mmio_check(&found));                                                                    \
+        assert_int_equal(found.number, number_);                                                             \
+        (place) = before_;                                                                                   \
+        assert_true(mmio_check(&found));                                                                     \
+    } while (0)
+
+static void every_wrong_list_of_ranges_is_seen(void **state)
+{
+    struct mmio_range *first, *second;
+    struct mm_violation found;
+
+    (void)state;
+    map(DEVICE_AT, KIB(8), MMIO_UNCACHED);
+    map(DEVICE_AT, KIB(8), MMIO_UNCACHED);
+    first = mm.mmio.first;
+    second = first->next;
+    BREAK_LIST(420, second->start, first->start);
+    BREAK_LIST(420, second->end, second->start + KIB(4));
+    BREAK_LIST(420, second->end, MM_MMIO_END + KIB(4));
+    BREAK_LIST(421, first->end, first->end - KIB(4));   /* the guard is where something is mapped */
+    BREAK_LIST(421, first->end, first->end + KIB(4));   /* what is listed is not mapped */
+    BREAK_LIST(421, first->start, first->start + KIB(4)); /* something is mapped before it */
+    assert_int_equal(paging_map_own(virt(second->end + MIB(1)), phys(DEVICE_AT), KIB(4), PAGE_XD, true), 0);
+    assert_false(mmio_check(&found)); /* something is mapped behind the last */
+    assert_int_equal(found.number, 421);
+    assert_int_equal(paging_unmap_own(virt(second->end + MIB(1)), KIB(4)), 0);
+    assert_true(mmio_check(&found));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start_machine, stop_machine)
 
 int main(void)
@@ -233,6 +267,7 @@ int main(void)
         TEST(no_memory_leaves_nothing_behind),
         TEST(random_mappings_never_overlap),
         TEST(mmio_check_is_seen_to_fail),
+        TEST(every_wrong_list_of_ranges_is_seen),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

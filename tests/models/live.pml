@@ -2,18 +2,19 @@
 /*
  * The live byte of an object: mm/kmalloc.c, and mm/slab.c as far as objects go to and fro.
  *
- * One object, that lies in its slab, in a CPU's magazine, or is live.  Each CPU allocates it, refills and flushes its
- * magazine, and frees it at any time, right or wrong, as often as it likes; an interrupt handler of the CPU, which has no
- * magazine and takes objects from slabs and brings them back at once, is one more of them (HANDLERS: the last
- * CPU is such).  A pointer is known to everybody as soon as kmalloc has returned.
+ * One object, that lies in its slab, in a CPU's magazine, or is live.  Each CPU allocates it, refills and
+ * flushes its magazine, and frees it at any time, right or wrong, as often as it likes; an interrupt handler
+ * of the CPU, which has no magazine and takes objects from slabs and brings them back at once, is one more of
+ * them (HANDLERS: the last CPU is such).  A pointer is known to everybody as soon as kmalloc has returned.
  *
- * Properties.  The object is never in two places.  A free succeeds exactly when the object is live, and of any
- * number of frees of one life exactly one succeeds (`live` goes from true to false once).  A wrong free changes nothing:
- * what it did to the byte is gone when it returns, and who frees rightly is never refused.
+ * Properties.  The object is never in two places.  A free succeeds exactly when the object is live, and of
+ * any number of frees of one life exactly one succeeds (`live` goes from true to false once).  A wrong free
+ * changes nothing: what it did to the byte is gone when it returns, and who frees rightly is never refused.
  *
- * Mutants: 1 kfree looks and counts down in two steps; 2 kfree does not look; 3 flush and refill without the class's lock; 4
- * the byte is set after the object was handed out; 5 a round goes into the magazine before the byte is cleared; 6 a wrong
- * free counts up again whatever the byte is by then; 7 a wrong free leaves the byte as it made it.
+ * Mutants: 1 kfree looks and counts down in two steps; 2 kfree does not look; 3 flush and refill without the
+ * class's lock; 4 the byte is set after the object was handed out; 5 a round goes into the magazine before
+ * the byte is cleared; 6 a wrong free counts up again whatever the byte is by then; 7 a wrong free leaves the
+ * byte as it made it.
  */
 #include "machine.pml"
 

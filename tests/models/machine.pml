@@ -2,15 +2,15 @@
 /*
  * What the models share: N CPUs with interrupts, mailboxes and store buffers.
  *
- * A CPU is a process of ordinary code and one of its interrupt handler, which runs only with interrupts on and holds the
- * code up while it runs (`provided`).  A stopped CPU runs neither.
+ * A CPU is a process of ordinary code and one of its interrupt handler, which runs only with interrupts on
+ * and holds the code up while it runs (`provided`).  A stopped CPU runs neither.
  *
- * Memory is x86's (TSO): a plain store may wait in its CPU's store buffer, seen by that CPU at once and by others when
- * it lands; locked instructions and those that serialise wait until it has landed (FENCE).  Stores whose delay
- * can matter are modelled so; others land at once.
+ * Memory is x86's (TSO): a plain store may wait in its CPU's store buffer, seen by that CPU at once and by
+ * others when it lands; locked instructions and those that serialise wait until it has landed (FENCE).
+ * Stores whose delay can matter are modelled so; others land at once.
  *
- * MUTANT(k) is true when the checker runs with MUTANT=k in its environment: then one thing is done wrong, and the model
- * must fail.  0 is what the kernel does.
+ * MUTANT(k) is true when the checker runs with MUTANT=k in its environment: then one thing is done wrong, and
+ * the model must fail.  0 is what the kernel does.
  */
 #ifndef N
 #define N 2

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TLB shootdown: kernel/smp/ipi.c (MAIL_FLUSH), kernel/mm/platform.c (platform_flush, platform_lock_spin), mm/paging_unmap.c,
- * kernel/debug/panic.c.
+ * TLB shootdown: kernel/smp/ipi.c (MAIL_FLUSH), kernel/mm/platform.c (platform_flush, platform_lock_spin),
+ * mm/paging_unmap.c, kernel/debug/panic.c.
  *
- * Two ranges are mapped.  Range 0 is unmapped as mm_unmap_proc_table does: with the paging lock, interrupts off.  Range 1 as
- * pages are given back from the direct map: no lock, interrupts on.  Any CPU may hold any translation that the tables give,
- * at any time and without being asked: so a TLB may hold a range from when it is present until it is dropped at a time
- * when it is not.  CPUs hold and wait for another lock of mm meanwhile, look into their
- * mailboxes with interrupts on, and panic.
+ * Two ranges are mapped.  Range 0 is unmapped as mm_unmap_proc_table does: with the paging lock, interrupts
+ * off.  Range 1 as pages are given back from the direct map: no lock, interrupts on.  Any CPU may hold any
+ * translation that the tables give, at any time and without being asked: so a TLB may hold a range from when
+ * it is present until it is dropped at a time when it is not.  CPUs hold and wait for another lock of mm
+ * meanwhile, look into their mailboxes with interrupts on, and panic.
  *
- * Properties.  When an unmap returns, no CPU has a translation of the range, and none can get one.  Nothing stands still for
- * ever: everybody comes to his end; in a panic the one CPU that is left does.
+ * Properties.  When an unmap returns, no CPU has a translation of the range, and none can get one.  Nothing
+ * stands still for ever: everybody comes to his end; in a panic the one CPU that is left does.
  *
- * Mutants: 1 answers before it invalidates; 2 flush requests without the lock; 3 who spins for a lock is deaf; 4 looking,
- * doing and answering with interrupts on; 5 flushes before the entry is cleared; 6 a panic waits for the others; 7 a
- * panic respects locks; 8 looking before interrupts are off.
+ * Mutants: 1 answers before it invalidates; 2 flush requests without the lock; 3 who spins for a lock is
+ * deaf; 4 looking, doing and answering with interrupts on; 5 flushes before the entry is cleared; 6 a panic
+ * waits for the others; 7 a panic respects locks; 8 looking before interrupts are off.
  */
 #include "machine.pml"
 

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Being seen outside of mm: kernel/smp/ipi.c (MAIL_SYNCHRONIZE, with MAIL_FLUSH beside it), mm/cpu.h (busy), mm/limbo.c,
- * mm/reclaim.c, and mm/kmalloc.c, whose kfree reads metadata without a lock.
+ * Being seen outside of mm: kernel/smp/ipi.c (MAIL_SYNCHRONIZE, with MAIL_FLUSH beside it), mm/cpu.h (busy),
+ * mm/limbo.c, mm/reclaim.c, and mm/kmalloc.c, whose kfree reads metadata without a lock.
  *
- * A role table hangs from a page.  CPUs read it with a wrong address in hand (kfree); unhang it, put it into limbo, wait until
- * every CPU has been seen outside of mm, and free it; ask all CPUs to empty their caches (reclaim); use their caches; hold and
- * wait for a lock with interrupts off; ask for a TLB flush.
+ * A role table hangs from a page.  CPUs read it with a wrong address in hand (kfree); unhang it, put it into
+ * limbo, wait until every CPU has been seen outside of mm, and free it; ask all CPUs to empty their caches
+ * (reclaim); use their caches; hold and wait for a lock with interrupts off; ask for a TLB flush.
  *
- * Properties.  Nobody reads a table that has been freed.  What empties a CPU's caches never comes in the middle of an
- * operation on them.  Nothing stands still for ever.
+ * Properties.  Nobody reads a table that has been freed.  What empties a CPU's caches never comes in the
+ * middle of an operation on them.  Nothing stands still for ever.
  *
- * Mutants: 1 the handler answers wherever it came in; 2 who spins for a lock answers; 3 a settler waits for the lock of a
- * sender; 4 a table is freed without waiting; 5 waiting with interrupts off; 6 who
- * waits for a lock gives no answers; 7 the sender looks at counters of the others instead of asking; 8 the same without
- * store buffers, which does hold: it is they that make asking necessary; 9 kfree reads without being busy;
- * 10 a table comes into limbo before its end has landed; 11 before the page lets go of it (both want three CPUs).
+ * Mutants: 1 the handler answers wherever it came in; 2 who spins for a lock answers; 3 a settler waits for
+ * the lock of a sender; 4 a table is freed without waiting; 5 waiting with interrupts off; 6 who waits for a
+ * lock gives no answers; 7 the sender looks at counters of the others instead of asking; 8 the same without
+ * store buffers, which does hold: it is they that make asking necessary; 9 kfree reads without being busy; 10
+ * a table comes into limbo before its end has landed; 11 before the page lets go of it (both want three
+ * CPUs).
  */
 #include "machine.pml"
 
@@ -54,7 +55,8 @@ active proctype landing()
 #define LEAVE(me) busy[me]--
 
 /* Whether serve() would do anything with the mail, at this place. */
-#define CAN_ANSWER(me, place) (sync_mail[me] && (place == AT_DRAIN || (place == AT_REST && !sync_runs_fn) || (place == AT_LOCK && MUTANT(2))))
+#define CAN_ANSWER(me, place) \
+    (sync_mail[me] && (place == AT_DRAIN || (place == AT_REST && !sync_runs_fn) || (place == AT_LOCK && MUTANT(2))))
 #define HAS_WORK(me, place) (flush_mail[me] || CAN_ANSWER(me, place))
 
 /* serve(): interrupts are off, so it is one step but for what other CPUs do; they do nothing to it before the answer. */
