@@ -20,18 +20,12 @@ static unsigned block_order(unsigned class)
     return class + CLASS_MIN_SHIFT - FRAME_SHIFT;
 }
 
-static void count_blocks(unsigned class, s64 n)
-{
-    __atomic_fetch_add(&mm.class[class].n_slabs, (u64)n, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&mm.cache_bytes, (u64)(n * (s64)class_bytes(class)), __ATOMIC_RELAXED);
-}
-
 /* Fills in the role word of a block so that its byte 1 is live[0]; the round for it. */
 static struct round block_round(phys_t first, unsigned class)
 {
     u8 *live = (u8 *)role_word(first) + 1;
 
-    role_set(first, (enum role)(class + CLASS_MIN_SHIFT), live - offsetof(struct slab, live));
+    role_set(first, (enum role)(class + CLASS_MIN_SHIFT), live);
     return (struct round){phys_pointer(first), live};
 }
 
@@ -40,8 +34,7 @@ u32 blocks_take(struct mm_cpu *cpu, unsigned class, struct round *round, u32 n)
     phys_t first[MAGAZINE_ROUNDS];
     u32 n_taken = role_blocks_alloc(first, n, block_order(class));
 
-    (void)cpu;
-    count_blocks(class, n_taken);
+    slab_count(cpu, class, n_taken);
     for (u32 i = 0; i < n_taken; i++)
         round[i] = block_round(first[i], class);
     return n_taken;
@@ -51,9 +44,8 @@ void blocks_give(struct mm_cpu *cpu, unsigned class, const struct round *round, 
 {
     phys_t first[MAGAZINE_ROUNDS];
 
-    (void)cpu;
     for (u32 i = 0; i < n; i++)
         first[i] = pointer_phys(round[i].object);
     role_frames_free(first, n, block_order(class));
-    count_blocks(class, -(s64)n);
+    slab_count(cpu, class, -(s64)n);
 }

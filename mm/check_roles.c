@@ -6,6 +6,7 @@
 #include <mm/frame.h>
 #include <mm/page.h>
 #include <mm/role.h>
+#include <mm/slab.h>
 
 static phys_t frame_of_page(const struct Page *page, u64 i)
 {
@@ -49,9 +50,9 @@ static bool check_pointless(struct mm_violation *out, phys_t frame, enum role ro
 
     if (!is_known)
         return check_failed(out, 304, "a role that there is not", frame.addr, 0, role);
-    if (!is_object && live_of_word(word) != mm.no_object.live)
+    if (!is_object && live_of_word(word) != mm.no_object)
         return check_failed(out, 304, "the word of a frame without objects leads somewhere", frame.addr,
-                            (u64)mm.no_object.live, (u64)live_of_word(word));
+                            (u64)mm.no_object, (u64)live_of_word(word));
     return true;
 }
 
@@ -76,13 +77,13 @@ static bool check_words(struct mm_violation *out, const struct Page *page)
 /* I304 of what stands in where there is no object, and no role table. */
 static bool check_stand_ins(struct mm_violation *out)
 {
-    const u8 *live = mm.no_object.live;
+    const u8 *live = mm.no_object;
 
     for (unsigned i = 0; i < SLAB_MAX_OBJECTS; i++)
         if (live[i] != 0)
             return check_failed(out, 304, "an object lives where there is none", i, 0, live[i]);
     for (u64 i = 0; i < PAGE_FRAMES; i++)
-        if (live_of_word(mm.no_roles[i]) != mm.no_object.live || word_role(mm.no_roles[i]) != ROLE_NONE)
+        if (live_of_word(mm.no_roles[i]) != mm.no_object || word_role(mm.no_roles[i]) != ROLE_NONE)
             return check_failed(out, 304, "a role where there is no role table", i, 0, mm.no_roles[i]);
     return true;
 }

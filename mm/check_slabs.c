@@ -1,29 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks of objects: I311 of descriptor.c, I312 .. I316 of slab.c, I317 of magazine.c.  Role tables are sound (check_roles.c). */
+/* Checks of objects: I311 of descriptor.c, I312 and I318 of home.c, I313 .. I316 of slab.c, I317 of magazine.c.  Role tables are sound (check_roles.c). */
 #include <lib/bits.h>
-#include <mm/check.h>
+#include <mm/check_tally.h>
 #include <mm/frame.h>
 #include <mm/page.h>
 #include <mm/role.h>
-
-/* What a recount of a class finds. */
-struct tally {
-    u64 n_slabs, n_free, n_live, n_rounds;
-    u64 n_partial, n_empty;        /* slabs that ought to be in these lists */
-    u64 absent_print, round_print; /* fingerprints: objects neither live nor free in slabs, and rounds */
-};
-
-/* What a recount of the descriptor frames finds. */
-struct descriptor_tally {
-    u64 n_frames;        /* with the role of metadata */
-    u64 n_units_partial; /* used by slabs in frames that have free units, ... */
-    u64 n_units_full;    /* ... and in those that have none */
-};
-
-struct tallies {
-    struct tally class[MM_N_CLASSES];
-    struct descriptor_tally descriptors;
-};
 
 /* Of a set of objects: the sum over its members.  Sets of one size that differ have different ones, but for
  * luck. */
@@ -33,8 +14,7 @@ static u64 fingerprint(u64 address)
     return (address ^ address >> 32) * 0x9e3779b97f4a7c15;
 }
 
-/* A frame that may be a descriptor frame; any pointer may be asked about. */
-static bool is_metadata(const void *p)
+bool check_is_metadata(const void *p)
 {
     return role_of(pointer_phys(p)) == ROLE_METADATA;
 }
@@ -60,44 +40,63 @@ static bool check_descriptor(struct mm_violation *out, const struct slab *slab,
     return true;
 }
 
-/* I312 and I313 of the objects of a slab. */
-static bool check_objects(struct mm_violation *out, phys_t frame, const struct slab *slab,
-                          struct tally *tally)
+/* I313 and I318 of an object of a slab. */
+static bool check_object(struct mm_violation *out, const struct slab *slab, unsigned i, struct tally *tally)
 {
-    unsigned n_free = 0;
+    const struct slab_group *group = &slab->group[i / GROUP_OBJECTS];
+    unsigned bit = class_first_bit(slab->class) + i % GROUP_OBJECTS;
+    bool free = group->free >> bit & 1, returned = group->returned >> bit & 1;
+    u8 live = slab_live(slab)[i];
+    u64 address = (u64)slab_base(slab) + i * class_bytes(slab->class);
 
-    for (unsigned i = 0; i < slab->n_objects; i++) {
-        bool free = slab->free[i / 64] >> (i % 64) & 1;
+    if (live > (free || returned ? 0 : 1))
+        return check_failed(out, 313, "a live object lies free in its slab, or lives more than once", address, !free, live);
+    if (free && returned)
+        return check_failed(out, 318, "a free object came back once more", address, 0, 1);
+    tally->n_live += live;
+    tally->n_free += free || returned;
+    if (!free && !returned && live == 0)
+        tally->absent_print += fingerprint(address);
+    return true;
+}
 
-        if (slab->live[i] > (free ? 0 : 1))
-            return check_failed(out, 313, "a live object lies free in its slab, or lives more than once",
-                                frame.addr + i * FRAME_BYTES / slab->n_objects, !free, slab->live[i]);
-        n_free += free;
-        tally->n_live += slab->live[i];
-        if (!free && slab->live[i] == 0)
-            tally->absent_print += fingerprint((u64)slab->base + i * FRAME_BYTES / slab->n_objects);
+/* I312, I313 and I318 of the objects of a slab. */
+static bool check_objects(struct mm_violation *out, const struct slab *slab, struct tally *tally)
+{
+    unsigned n_objects = class_n_objects(slab->class), n_absent = n_objects;
+
+    for (unsigned i = 0; i < n_objects; i++)
+        if (!check_object(out, slab, i, tally))
+            return false;
+    for (unsigned g = 0; g < class_n_groups(slab->class); g++) {
+        if (((slab->group[g].free | slab->group[g].returned) & ~class_group_bits(slab->class)) != 0)
+            return check_failed(out, 313, "a free bit of no object", (u64)slab_base(slab), 0, slab->group[g].free);
+        n_absent -= count_ones(slab->group[g].free);
+        tally->n_groups_returned += slab->group[g].returned != 0;
     }
-    tally->n_free += n_free;
-    tally->n_partial += n_free != 0 && n_free != slab->n_objects;
-    tally->n_empty += n_free == slab->n_objects;
-    return check_equal(out, 312, "free objects of a slab", frame.addr, n_free, slab->n_free);
+    tally->n_partial += n_absent != 0 && n_absent != n_objects;
+    tally->n_empty += n_absent == 0;
+    if ((slab->home & SLAB_FULL) != (n_absent == n_objects))
+        return check_failed(out, 312, "a slab is marked full and is not, or the other way round", (u64)slab_base(slab),
+                            n_absent, slab->home);
+    return check_equal(out, 312, "objects absent from a slab", (u64)slab_base(slab), n_absent, slab->n_absent);
 }
 
 /* I315 of a slab. */
 static bool check_slab(struct mm_violation *out, phys_t frame, unsigned class, struct tallies *tallies)
 {
-    const struct slab *slab = slab_of_word(*role_word(frame));
+    const u8 *live = live_of_word(*role_word(frame));
+    const struct slab *slab = slab_of_live(live, class);
 
-    if (!is_metadata(slab))
+    if (!check_is_metadata(slab))
         return check_failed(out, 315, "a slab's descriptor lies in no descriptor frame", frame.addr, 0,
                             (u64)slab);
-    if (slab->base != phys_pointer(frame) || slab->class != class ||
-        slab->n_objects != class_n_objects(class))
+    if (slab->class != class || live != slab_live(slab) || slab_base(slab) != phys_pointer(frame))
         return check_failed(out, 315, "a slab is not that of its frame", frame.addr, (u64)phys_pointer(frame),
-                            (u64)slab->base);
+                            (u64)slab_base(slab));
     tallies->class[class].n_slabs++;
     return check_descriptor(out, slab, &tallies->descriptors) &&
-           check_objects(out, frame, slab, &tallies->class[class]);
+           check_objects(out, slab, &tallies->class[class]);
 }
 
 /* I313 and I315 of a block; `noted`: it serves as a top-level table. */
@@ -149,6 +148,14 @@ static bool tally_frames(struct mm_violation *out, struct tallies *tallies)
     return true;
 }
 
+/* Does an object lie in its slab, or has come back there? */
+static bool object_is_home(const u8 *live, unsigned class)
+{
+    const struct slab_group *group = group_of_live(slab_of_live(live, class), (u64)live, class_group_mask(class));
+
+    return ((group->free | group->returned) & group_bit_of_live((u64)live)) != 0;
+}
+
 /* I313 of a round of a magazine. */
 static bool check_round(struct mm_violation *out, const struct round *round, unsigned class)
 {
@@ -165,7 +172,7 @@ static bool check_round(struct mm_violation *out, const struct round *round, uns
     if (round->live != live || *round->live != 0)
         return check_failed(out, 313, "a round of a magazine is live, or another's", (u64)round->object,
                             (u64)live, (u64)round->live);
-    if (shift <= SLAB_MAX_SHIFT && (slab_of_word(*role_word(at))->free[number / 64] >> (number % 64) & 1))
+    if (!class_is_blocks(class) && object_is_home(live, class))
         return check_failed(out, 313, "a round of a magazine lies free in its slab", (u64)round->object, 0,
                             1);
     return true;
@@ -237,53 +244,33 @@ static bool tally_magazines(struct mm_violation *out, struct tallies *tallies)
     return true;
 }
 
-/* A link of a list of things that lie in descriptor frames: is it one, and does it lead back to the one
- * before? */
-static bool link_is_sound(const struct list_node *node, const struct list_node *before)
+bool check_link(const struct list_node *node, const struct list_node *before)
 {
-    return is_metadata(node) && is_aligned((u64)node, sizeof(u64)) && node->prev == before;
+    return check_is_metadata(node) && is_aligned((u64)node, sizeof(u64)) && node->prev == before;
 }
 
-/* I312 of a list of slabs. */
-static bool check_list(struct mm_violation *out, unsigned number, const struct list_node *list, u64 expected)
+/* I314 and I316 of a class. */
+static bool check_class(struct mm_violation *out, unsigned class, const struct tally *tally)
 {
-    const struct slab_class *class = &mm.class[number];
-    const struct list_node *before = list;
-    u64 n = 0;
+    u64 n_slabs = 0, n_free = 0;
 
-    list_for_each(node, list) {
-        const struct slab *slab = container_of(node, struct slab, link);
-
-        if (++n > expected || !link_is_sound(node, before) || slab->class != number || slab->n_free == 0 ||
-            (slab->n_free == slab->n_objects) != (list == &class->empty))
-            return check_failed(out, 312, "a slab is in the wrong list", (u64)node, expected, n);
-        before = node;
+    for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next) {
+        n_slabs += cpu->n_slabs[class];
+        n_free += cpu->n_free[class];
     }
-    return check_equal(out, 312, "slabs in a list", (u64)list, expected, n);
-}
-
-/* I312, I314 and I316 of a class. */
-static bool check_class(struct mm_violation *out, unsigned number, const struct tally *tally)
-{
-    const struct slab_class *class = &mm.class[number];
-
-    return check_equal(out, 314, "slabs of a class", number, tally->n_slabs, class->n_slabs) &&
-           check_equal(out, 314, "objects of a class that lie free in slabs", number, tally->n_free,
-                       class->n_free) &&
-           check_equal(out, 314, "empty slabs of a class", number, tally->n_empty, class->n_empty) &&
-           check_equal(out, 316, "objects that are live, free, or in a magazine", number,
-                       tally->n_slabs * class_n_objects(number),
+    return check_equal(out, 314, "slabs of a class", class, tally->n_slabs, n_slabs) &&
+           check_equal(out, 314, "objects of a class free in slabs", class, tally->n_free, n_free) &&
+           check_equal(out, 316, "objects that are live, free, or in a magazine", class,
+                       tally->n_slabs * class_n_objects(class),
                        tally->n_live + tally->n_free + tally->n_rounds) &&
-           check_equal(out, 316, "an object is twice in magazines, another lost", number, tally->absent_print,
-                       tally->round_print) &&
-           check_list(out, number, &class->partial, tally->n_partial) &&
-           check_list(out, number, &class->empty, tally->n_empty);
+           check_equal(out, 316, "an object is twice in magazines, another lost", class, tally->absent_print,
+                       tally->round_print);
 }
 
 /* I314 of all classes together. */
 static bool check_classes(struct mm_violation *out, const struct tally *tally)
 {
-    u64 cache_bytes = 0, free_bytes = mm.debug.waiting_bytes;
+    u64 cache_bytes = 0, free_bytes = mm.debug.waiting_bytes, counted_bytes = 0, counted_free_bytes = 0;
 
     for (unsigned class = 0; class < MM_N_CLASSES; class ++) {
         if (!check_class(out, class, &tally[class]))
@@ -291,8 +278,12 @@ static bool check_classes(struct mm_violation *out, const struct tally *tally)
         cache_bytes += tally[class].n_slabs * class_slab_bytes(class);
         free_bytes += tally[class].n_free << (class + CLASS_MIN_SHIFT);
     }
-    return check_equal(out, 314, "frames held by kmalloc", 0, cache_bytes, mm.cache_bytes) &&
-           check_equal(out, 314, "bytes free in slabs", 0, free_bytes, mm.slab_free_bytes);
+    for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next) {
+        counted_bytes += cpu->cache_bytes;
+        counted_free_bytes += cpu->slab_free_bytes;
+    }
+    return check_equal(out, 314, "frames held by kmalloc", 0, cache_bytes, counted_bytes) &&
+           check_equal(out, 314, "bytes free in slabs", 0, free_bytes, counted_free_bytes);
 }
 
 /* I311 of the list, and of all descriptor frames by number: those that are not in it are full. */
@@ -304,7 +295,7 @@ static bool check_descriptors(struct mm_violation *out, const struct descriptor_
     list_for_each(node, &mm.descriptors.partial) {
         const struct descriptor_frame *frame = descriptor_frame_of(node);
 
-        if (!link_is_sound(node, before) || node != &frame->link || ++n_listed > tally->n_frames)
+        if (!check_link(node, before) || node != &frame->link || ++n_listed > tally->n_frames)
             return check_failed(out, 311, "the list of descriptor frames is broken", (u64)node,
                                 tally->n_frames, n_listed);
         if (frame->used == ~(u64)0 || !(frame->used & 1))
@@ -324,5 +315,6 @@ bool check_slabs(struct mm_violation *out)
 
     tally_debug(&tallies);
     return tally_frames(out, &tallies) && tally_limbo(out, &tallies.descriptors) && tally_magazines(out, &tallies) &&
-           check_descriptors(out, &tallies.descriptors) && check_classes(out, tallies.class);
+           check_descriptors(out, &tallies.descriptors) && check_classes(out, tallies.class) &&
+           check_homes(out, tallies.class);
 }

@@ -54,6 +54,8 @@ void mm_cpu_start(struct mm_cpu pair[MM_N_CONTEXTS])
     interrupt->other = code;
     magazines_start(code);
     magazines_start(interrupt);
+    home_start(&code->home, false);
+    home_start(&interrupt->home, true);
     caches_cut(code);
 }
 

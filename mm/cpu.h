@@ -6,11 +6,13 @@
  * A CPU has one struct mm_cpu for code and one for its interrupt handlers.  platform_cpu() gives the running context's,
  * so nothing interrupts a half-done operation on the same caches, and no operation needs to keep interrupts out.  That of
  * interrupt handlers has capacities of 0: they take every object from its slab, and bring it back there, so between
- * interrupts it holds nothing.
+ * interrupts it holds nothing but the slabs that are at home there.
  */
 #ifndef MM_CPU_H
 #define MM_CPU_H
 
+#include <mm/class.h>
+#include <mm/home.h>
 #include <mm/inspect.h>
 #include <mm/platform.h>
 #include <mm/types.h>
@@ -19,10 +21,7 @@
 #define MM_N_CONTEXTS 2
 enum mm_context { MM_CONTEXT_CODE, MM_CONTEXT_INTERRUPT };
 
-#define CLASS_MIN_SHIFT 5  /* class 0 of kmalloc: objects of 2^5 = 32 bytes */
-#define CLASS_MAX_SHIFT 20 /* class 15: 2^20 = 1 MiB */
-
-#define MAGAZINE_ROUNDS 63 /* with the empty round below them 1 KiB a class */
+#define MAGAZINE_ROUNDS 64 /* so half of them are a group of objects (slab.h) */
 #define STACK_FRAMES 128 /* 512 KiB; small machines use less of it (mm.stack_frames) */
 #define STACK_PAGES 16  /* 32 MiB; small machines use less of it (mm.stack_pages) */
 #define STACK_BLOCKS 16 /* of one order; about mm.magazine_bytes at most */
@@ -53,9 +52,19 @@ struct mm_cpu {
     u32 top[64 + 1];
     u32 limit[CLASS_MAX_SHIFT + 1];
     struct magazine magazine[MM_N_CLASSES];
+    u8 n_refills[N_SLAB_CLASSES]; /* of a magazine, since it was flushed last */
+    bool flushed[N_SLAB_CLASSES]; /* since it was refilled last */
     u64 large_bytes;  /* what the magazines of blocks may hold by their limits; large_budget at most, or one round (magazine.c) */
     u64 large_budget; /* 0 for interrupt handlers, and while caches are off */
-    u64 n_taken[MM_N_CLASSES]; /* objects that came into magazines from slabs and frames */
+    struct slab_home home;
+    bool collect_is_due; /* objects that went home have gathered somewhere */
+
+    /* counters; but for n_taken their sums over all contexts mean something, and not they alone */
+    u64 cache_bytes;            /* frames held by kmalloc */
+    u64 slab_free_bytes;        /* objects that lie in slabs, free or brought back */
+    u64 n_slabs[MM_N_CLASSES];  /* slabs; of a class of blocks, blocks */
+    u64 n_free[MM_N_CLASSES];   /* objects that lie in slabs */
+    u64 n_taken[MM_N_CLASSES];  /* objects that came into magazines from slabs and frames */
 
     u32 n_frames, frame_capacity; /* capacities: 0 for interrupt handlers, and while caches are off */
     u32 n_pages, page_capacity;

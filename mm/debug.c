@@ -38,7 +38,7 @@
  *   I502  A slot that is held by a record is neither live nor free in its slab (check_slabs.c: I313, I316),
  *         and no two records hold memory that overlaps.
  *   I503  Bytes and objects in quarantine are counted in n_waiting_of_class, waiting_bytes, and in
- *         mm.slab_free_bytes.
+ *         slab_free_bytes of the contexts.
  *   I504  A frame whose bit in `filled` is set is free.
  *
  * Locking: debug.lock, the innermost of all, around records, hash and lists; nothing is called with it held.

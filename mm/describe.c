@@ -66,11 +66,10 @@ static void describe_object(struct mm_what *out, u64 start, unsigned shift, bool
 
 static void describe_slab_frame(struct mm_what *out, phys_t at, ul word)
 {
-    const struct slab *slab = slab_of_word(word);
     unsigned shift = word_role(word);
     u64 start = align_down(at.addr, 1UL << shift);
 
-    describe_object(out, start, shift, slab->live[(start % FRAME_BYTES) >> shift] == 1);
+    describe_object(out, start, shift, live_of_word(word)[(start % FRAME_BYTES) >> shift] == 1);
 }
 
 /* A frame that is held or serves mm: by its role.  False when it has none.  Each word is read once: it may change. */

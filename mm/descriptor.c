@@ -2,12 +2,13 @@
 /*
  * Descriptor frames: where struct slab lives, outside of the objects that it describes.
  *
- *      unit   0        1       2   3       4   5   6       ...         63
- *           [ header ][ slab ][ slab   ][ slab      ][ free     ...      ]
+ *      unit   0        1       2   3       4   5   6   7   ...         63
+ *           [ header ][ slab ][ slab   ][ slab          ][ free ...      ]
  *
- * A descriptor frame is 64 units of 64 bytes; unit 0 says which are used, a bit a unit, so that "n free units in a row"
- * is n - 1 shifts and ands.  A slab needs 48 bytes and a byte an object: one unit up to 16 objects (256-byte objects and
- * larger), two for 32 and 64, three for 128.  Descriptor frames with free units are in one list; an empty one is freed.
+ * A descriptor frame is 64 units of 64 bytes; unit 0 says which are used, a bit a unit.  A slab takes one unit up to 16
+ * objects (256-byte objects and larger), two for 32 and 64, four for 128, aligned to as many: so the address of a live
+ * byte leads to its descriptor by a mask, and no cache line belongs to two slabs.  Descriptor frames with free units are in
+ * one list; an empty one is freed.
  *
  * Invariants, checked by check_slabs.c:
  *   I311  Each descriptor frame has the role ROLE_METADATA, and its header's bits are those of the slabs in it.  The
@@ -19,14 +20,14 @@
 #include <lib/string.h>
 #include <mm/frame.h>
 #include <mm/role.h>
+#include <mm/slab.h>
 #include <mm/state.h>
 
-#define UNIT_BYTES 64
 #define HEADER_BIT ((u64)1)
 
-static unsigned units_for(unsigned n_objects)
+static unsigned units_for(unsigned class)
 {
-    return (unsigned)((offsetof(struct slab, live) + n_objects + UNIT_BYTES - 1) / UNIT_BYTES);
+    return class_descriptor_bytes(class) / SLAB_UNIT_BYTES;
 }
 
 static struct descriptor_frame *frame_of(const void *p)
@@ -36,17 +37,17 @@ static struct descriptor_frame *frame_of(const void *p)
 
 u64 descriptor_units(const struct slab *slab)
 {
-    return bits_low_mask(units_for(slab->n_objects)) << ((u64)slab % FRAME_BYTES / UNIT_BYTES);
+    return bits_low_mask(units_for(slab->class)) << ((u64)slab % FRAME_BYTES / SLAB_UNIT_BYTES);
 }
 
-/* The first of n_units free units in a row, 64 when there are none. */
+/* The first of n_units free units, aligned to as many; 64 when there are none. */
 static unsigned units_find(const struct descriptor_frame *frame, unsigned n_units)
 {
     u64 starts = ~frame->used;
 
-    for (unsigned i = 1; i < n_units; i++)
-        starts &= ~frame->used >> i;
-    return count_trailing_zeros(starts);
+    for (unsigned i = 1; i < n_units; i *= 2)
+        starts &= starts >> i;
+    return count_trailing_zeros(starts & ~(u64)0 / bits_low_mask(n_units));
 }
 
 /* Takes units out of the listed frames; NULL when none has enough in a row. */
@@ -61,7 +62,7 @@ static struct slab *units_take(unsigned n_units)
         frame->used |= bits_low_mask(n_units) << first;
         if (frame->used == ~(u64)0)
             list_remove(&frame->link);
-        return (struct slab *)((u8 *)frame + first * UNIT_BYTES);
+        return (struct slab *)((u8 *)frame + first * SLAB_UNIT_BYTES);
     }
     return NULL;
 }
@@ -91,15 +92,16 @@ static bool frame_add(void)
     return true;
 }
 
-struct slab *descriptor_alloc(unsigned n_objects)
+struct slab *descriptor_alloc(unsigned class)
 {
-    unsigned n_units = units_for(n_objects);
+    unsigned n_units = units_for(class);
     struct slab *slab;
 
     while ((slab = units_take_locked(n_units)) == NULL)
         if (!frame_add())
             return NULL;
-    memset(slab, 0, n_units * UNIT_BYTES);
+    memset(slab, 0, class_descriptor_bytes(class));
+    slab->class = (u8)class;
     list_init(&slab->link);
     return slab;
 }

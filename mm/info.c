@@ -65,20 +65,20 @@ void mm_zone_info(unsigned number, struct mm_zone_info *out)
 
 void mm_class_info(unsigned number, struct mm_class_info *out)
 {
-    const struct slab_class *class = &mm.class[number];
-    u64 n_rounds = 0;
+    u64 n_rounds = 0, n_free = 0;
 
     memset(out, 0, sizeof *out);
     out->size_bytes = 1UL << (number + CLASS_MIN_SHIFT);
-    out->n_slabs = class->n_slabs;
-    out->n_objects = class->n_slabs * class_n_objects(number);
-    out->slab_bytes = class->n_slabs * class_slab_bytes(number);
-    out->n_failures = class->n_failures;
+    out->n_failures = mm.n_failures[number];
     for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next) {
         n_rounds += magazine_count(cpu, number);
+        n_free += cpu->n_free[number];
+        out->n_slabs += cpu->n_slabs[number];
         out->n_allocs += cpu->n_taken[number];
     }
-    out->n_live = out->n_objects - class->n_free - n_rounds - mm.debug.n_waiting_of_class[number];
+    out->n_objects = out->n_slabs * class_n_objects(number);
+    out->slab_bytes = out->n_slabs * class_slab_bytes(number);
+    out->n_live = out->n_objects - n_free - n_rounds - mm.debug.n_waiting_of_class[number];
     out->n_frees = out->n_allocs - out->n_live;
 }
 

@@ -100,7 +100,7 @@ static void *kmalloc_failed(ul size)
 {
     unsigned class = class_of(size);
 
-    __atomic_fetch_add(&mm.class[class].n_failures, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&mm.n_failures[class], 1, __ATOMIC_RELAXED);
     platform_report(MM_NOTE, "mm: kmalloc: no memory for an object of %lu bytes", 1UL << (class + CLASS_MIN_SHIFT));
     return NULL;
 }

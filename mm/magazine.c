@@ -36,7 +36,8 @@
 #include <mm/slab.h>
 #include <mm/state.h>
 
-#define SMALL_BYTES (16 * 1024UL) /* 256-byte objects and smaller: 63 of them; 2 KiB: 8 */
+#define SMALL_BYTES FRAME_BYTES            /* 64-byte objects and smaller: 64 of them; 2 KiB: 2 */
+#define SMALL_BURST_BYTES (4 * FRAME_BYTES) /* 256 bytes: 64; 2 KiB: 8 */
 
 void magazines_start(struct mm_cpu *cpu)
 {
@@ -48,15 +49,16 @@ void magazines_start(struct mm_cpu *cpu)
     }
 }
 
+/* So many objects of a small class come to so many bytes, or to less on a small machine. */
+static u32 small_rounds(unsigned class, u64 bytes)
+{
+    return (u32)min_u64(max_u64(min_u64(bytes, mm.magazine_bytes) >> (class + CLASS_MIN_SHIFT), 1), MAGAZINE_ROUNDS);
+}
+
 void magazines_cut(struct mm_cpu *cpu, bool in_use)
 {
-    u64 small_bytes = min_u64(mm.magazine_bytes, SMALL_BYTES);
-
-    for (unsigned class = 0; class < MM_N_CLASSES; class++) {
-        u64 fit = in_use ? min_u64(max_u64(small_bytes >> (class + CLASS_MIN_SHIFT), 1), MAGAZINE_ROUNDS) : 0;
-
-        magazine_set_capacity(cpu, class, class_is_blocks(class) ? 0 : (u32)fit);
-    }
+    for (unsigned class = 0; class < MM_N_CLASSES; class++)
+        magazine_set_capacity(cpu, class, in_use && !class_is_blocks(class) ? small_rounds(class, SMALL_BYTES) : 0);
     cpu->large_bytes = 0;
     cpu->large_budget = in_use ? mm.magazine_bytes / 2 : 0;
 }
@@ -89,10 +91,13 @@ void magazine_drain(struct mm_cpu *cpu, unsigned class)
 /* Takes back what large classes may hold and do not. */
 static void large_trim(struct mm_cpu *cpu)
 {
-    cpu->large_bytes = 0;
-    for (unsigned class = CLASS_FIRST_BLOCK; class < MM_N_CLASSES; class++) {
-        magazine_set_capacity(cpu, class, magazine_count(cpu, class));
-        cpu->large_bytes += magazine_count(cpu, class) * class_bytes(class);
+    for (unsigned shift = CLASS_FIRST_BLOCK + CLASS_MIN_SHIFT; shift <= CLASS_MAX_SHIFT; shift++) {
+        u32 top = cpu->top[shift], limit = cpu->limit[shift];
+
+        if (limit <= top)
+            continue;
+        cpu->limit[shift] = top;
+        cpu->large_bytes -= (u64)((limit - top) / sizeof(struct round)) << shift;
     }
 }
 
@@ -140,19 +145,62 @@ static void large_make_room(struct mm_cpu *cpu, unsigned class)
         magazine_give_half(cpu, large_heaviest(cpu));
 }
 
+/* Room for more rounds in a small class that is full. */
+static void small_make_room(struct mm_cpu *cpu, unsigned class)
+{
+    u32 n = magazine_count(cpu, class), most = small_rounds(class, SMALL_BURST_BYTES);
+
+    cpu->n_refills[class] = 0;
+    if (n == 0)
+        return;
+    if (cpu->flushed[class] && n < most) {
+        magazine_set_capacity(cpu, class, (u32)min_u64(2 * n, most));
+        return;
+    }
+    cpu->flushed[class] = true;
+    magazine_give(cpu, class, n - n / 4);
+}
+
+/* How many rounds a small class is to get that is empty: twice as many as last time, if it has not been full since. */
+static u32 small_want(struct mm_cpu *cpu, unsigned class)
+{
+    u32 base = small_rounds(class, SMALL_BYTES), most = small_rounds(class, SMALL_BURST_BYTES), n;
+
+    if (magazine_capacity(cpu, class) == 0)
+        return 1;
+    n = (base + 1) / 2 << cpu->n_refills[class];
+    if (n < most)
+        cpu->n_refills[class]++;
+    n = n < most ? n : most;
+    cpu->flushed[class] = false;
+    magazine_set_capacity(cpu, class, n > base ? n : base);
+    return n;
+}
+
 void magazine_put(struct mm_cpu *cpu, unsigned class, struct round round)
 {
     u32 n;
 
     if (class_is_blocks(class))
         large_make_room(cpu, class);
-    else if (magazine_count(cpu, class) != 0)
-        magazine_give_half(cpu, class);
+    else
+        small_make_room(cpu, class);
     n = magazine_count(cpu, class);
     cpu->magazine[class].round[n] = round;
     magazine_set_count(cpu, class, n + 1);
     if (n >= magazine_capacity(cpu, class))
         magazine_drain(cpu, class);
+    if (UNLIKELY(cpu->collect_is_due)) { /* not earlier: while this CPU waits, others may have it empty its caches */
+        cpu->collect_is_due = false;
+        platform_synchronize(slab_collect);
+    }
+}
+
+/* How many rounds a large class is to get that is empty. */
+static u32 large_want(struct mm_cpu *cpu, unsigned class)
+{
+    large_grow(cpu, class, (u32)max_u64(magazine_capacity(cpu, class), 1));
+    return (u32)max_u64(magazine_capacity(cpu, class) / 2, 1);
 }
 
 bool magazine_refill(struct mm_cpu *cpu, unsigned class)
@@ -161,9 +209,9 @@ bool magazine_refill(struct mm_cpu *cpu, unsigned class)
     u32 n;
 
     if (class_is_blocks(class))
-        large_grow(cpu, class, (u32)max_u64(magazine_capacity(cpu, class), 1));
-    n = (u32)max_u64(magazine_capacity(cpu, class) / 2, 1);
-    n = class_is_blocks(class) ? blocks_take(cpu, class, round, n) : slab_take(cpu, class, round, n);
+        n = blocks_take(cpu, class, round, large_want(cpu, class));
+    else
+        n = slab_take(cpu, class, round, small_want(cpu, class));
     cpu->n_taken[class] += n;
     magazine_set_count(cpu, class, n);
     if (UNLIKELY(n > 1 && n > magazine_capacity(cpu, class))) /* caches went out of use meanwhile (cpu.c) */

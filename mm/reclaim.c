@@ -4,12 +4,13 @@
  *
  * Memory is cached in five places, emptied in this order, since each feeds the next:
  *
- *     magazines --> slabs --(empty ones)--> frames, by way of --> stacks of frames --> zones
+ *     magazines --> homes --(empty slabs)-> frames, by way of --> stacks of frames --> zones
  *     role tables that say nothing ------->                       stacks of pages  --> zones
  *                                                                                      grown pages --> UNMAPPED
  *
  * Who may touch what: code empties its own caches, and asks the other CPUs to do the same (platform_synchronize).  An
- * interrupt handler has none, and may have come in the middle of an operation on code's; it gives back empty slabs only.
+ * interrupt handler has none, and may have come in the middle of an operation on code's; it gives back empty slabs of
+ * interrupt handlers and of nobody only.
  * The same goes for what must wait for other CPUs (grown pages, limbo).
  *
  * Paging's spare tables are no cache: unmapping needs them when memory is exhausted.  mm_shrink has them filled up again; an
@@ -43,17 +44,29 @@ void reclaim_own_caches(void)
     context_drain(own->context == MM_CONTEXT_CODE ? own : own->other);
 }
 
-/* All that the running context may give back, but for grown pages. */
+/* Gives back what is at home at the CPU it runs on, under the same conditions. */
+static void reclaim_own_home(void)
+{
+    struct mm_cpu *own = platform_cpu();
+    struct mm_cpu *code = own->context == MM_CONTEXT_CODE ? own : own->other;
+
+    slab_release(code, &code->home);
+}
+
+/* All that the running context may give back, but for grown pages.  First everybody's magazines: what is in them may be at
+ * home anywhere. */
 static void reclaim_caches(void)
 {
     struct mm_cpu *own = platform_cpu();
 
+    debug_release_waiting();
     if (own->context == MM_CONTEXT_CODE) {
         reclaim_own_caches();
         platform_synchronize(reclaim_own_caches);
+        reclaim_own_home();
+        platform_synchronize(reclaim_own_home);
     }
-    debug_release_waiting();
-    slab_release_empty();
+    slab_release_shared(own);
     role_release_idle();
     limbo_settle();
     role_release_idle(); /* what left limbo may have been the last with a role in its page */

@@ -430,7 +430,7 @@ void role_forget_top_level(phys_t top)
     const u8 *live = (const u8 *)role_word(top) + 1;
 
     if (word_role(word) > ROLE_TOP_LEVEL)
-        *role_word(top) = word_make((enum role)(word_role(word) - ROLE_TOP_LEVEL), live - offsetof(struct slab, live)) |
+        *role_word(top) = word_make((enum role)(word_role(word) - ROLE_TOP_LEVEL), live) |
                           (word & LIVE_MASK);
     platform_unlock(&mm.role_lock, flags);
 }

@@ -28,6 +28,9 @@
 #define MAGAZINE_RAM_SHARE 2048
 #define MAGAZINE_MAX_BYTES (256 * 1024UL)
 
+/* A home may keep empty slabs of a quarter of that, 64 KiB. */
+#define HOME_EMPTY_SHARE (4 * (u32)FRAME_BYTES)
+
 /* The page stack of a CPU may hold 1/32 of NORMAL, its frame stack 1/64. */
 #define STACK_PAGES_SHARE 32
 #define STACK_FRAMES_SHARE 64
@@ -66,6 +69,7 @@ static const char *start_configuration(const struct mm_boot *boot)
         return "the firmware's map has no usable memory";
     zone_start_all(boot->dma_bytes, boot->direct_map_bytes);
     mm.magazine_bytes = (u32)min_u64(ram_bytes_total() / MAGAZINE_RAM_SHARE, MAGAZINE_MAX_BYTES);
+    mm.home_keeps_empty = mm.magazine_bytes / HOME_EMPTY_SHARE;
     mm.stack_pages = (u32)min_u64((mm.direct_end - mm.dma_end) / PAGE_BYTES / STACK_PAGES_SHARE, STACK_PAGES);
     mm.stack_frames = (u32)min_u64((mm.direct_end - mm.dma_end) / FRAME_BYTES / STACK_FRAMES_SHARE, STACK_FRAMES);
     mm.stack_frames = (u32)max_u64(align_down(mm.stack_frames, 2), STACK_FRAMES_LEAST);
@@ -126,7 +130,8 @@ const char *mm_start(const struct mm_boot *boot)
         mm.ram_bytes += mm.zone[i].managed_frames * FRAME_BYTES;
     mm_cpu_start(mm.boot_cpu);
     start_frames();
-    slab_start();
+    home_start(&mm.orphans, true);
+    list_init(&mm.descriptors.partial);
     limbo_start();
     debug_start(&boot->debug);
     if (!paging_adopt_tables())

@@ -55,16 +55,16 @@ static inline u64 magazine_bytes(const struct mm_cpu *cpu)
 
 FAST_PATH struct mm_stat_t mm_stat(void)
 {
-    u64 cache = __atomic_load_n(&mm.cache_bytes, __ATOMIC_RELAXED);
-    u64 cache_free = __atomic_load_n(&mm.slab_free_bytes, __ATOMIC_RELAXED);
+    u64 cache = 0, cache_free = 0;
     u64 free_frames = mm.zone[0].n_free_frames + mm.zone[1].n_free_frames + mm.zone[2].n_free_frames;
     const struct mm_cpu *cpu = mm.boot_cpu;
     struct mm_stat_t s;
 
     do {
         free_frames += mm_cpu_free_frames(cpu);
-        cache_free += magazine_bytes(cpu);
-        cpu = cpu->other->next; /* code's only: interrupt handlers' hold nothing */
+        cache += cpu->cache_bytes + cpu->other->cache_bytes;
+        cache_free += magazine_bytes(cpu) + cpu->slab_free_bytes + cpu->other->slab_free_bytes;
+        cpu = cpu->other->next; /* code's only: interrupt handlers' magazines and stacks hold nothing */
     } while (cpu != NULL);
     s.total = mm.ram_bytes;
     s.free = min_u64(free_frames * FRAME_BYTES, s.total);

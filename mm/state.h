@@ -10,7 +10,7 @@
 #include <mm/mmio_state.h>
 #include <mm/paging_state.h>
 #include <mm/ram.h>
-#include <mm/slab.h>
+#include <mm/home.h>
 #include <mm/types.h>
 #include <mm/zone.h>
 
@@ -22,6 +22,12 @@ struct fail_state {
     u64 n_requests, n_failed;
     const struct Zone *last_zone;
     u64 last_frames;
+};
+
+/* The descriptor frames of slabs. */
+struct descriptor_pool {
+    struct mm_lock lock;
+    struct list_node partial; /* frames with free units */
 };
 
 struct mm {
@@ -36,6 +42,7 @@ struct mm {
     u32 n_pages;              /* elements of the page array, holes included */
     u32 magazine_bytes;       /* what one magazine may hold, about */
     u32 stack_frames;         /* what one CPU's stack of frames may hold */
+    u32 home_keeps_empty;     /* empty slabs that a home may keep */
     u32 stack_pages;          /* what one CPU's stack of whole pages may hold */
     u32 n_reserved;
     struct mm_reserved reserved[MM_N_RESERVED];
@@ -46,20 +53,19 @@ struct mm {
     struct early_state early;
     bool frames_ready;        /* frame_alloc works (before: early_alloc_frame) */
     struct Zone zone[MM_N_ZONES];
-    struct slab_class class[MM_N_CLASSES];
+    struct slab_home orphans;    /* slabs that are nobody's */
     struct descriptor_pool descriptors;
     struct limbo limbo;
     struct mm_lock role_lock;
     struct mm_lock cpus_lock;    /* over the end of the list of CPUs */
     u32 n_caches_off;            /* above 0: CPUs' caches are out of use; changed atomically */
     ul no_roles[PAGE_FRAMES];    /* the role table of a page that has none */
-    struct slab_none no_object;  /* what a frame without objects points to */
+    u8 no_object[SLAB_MAX_OBJECTS]; /* the live bytes of a frame without objects */
     struct paging_state paging;
     struct mmio_state mmio;
 
     /* statistics, changed atomically */
-    u64 cache_bytes;          /* frames held by kmalloc */
-    u64 slab_free_bytes;      /* objects that lie free in slabs */
+    u64 n_failures[MM_N_CLASSES]; /* of kmalloc */
     u64 shared_bytes;
     u64 n_misuses;
     bool idle_role_tables;    /* a role table may say nothing */

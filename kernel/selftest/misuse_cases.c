@@ -181,7 +181,7 @@ static bool make_descriptor(const struct misuse *misuse, struct subject *subject
     if (!take_object(subject, 64))
         return false;
     at = pointer_phys(subject->object);
-    return as_called(misuse, subject, virt_2_phys(slab_of_word(role_word_now(at))) & PAGE_4K_MASK);
+    return as_called(misuse, subject, virt_2_phys(live_of_word(role_word_now(at))) & PAGE_4K_MASK);
 }
 
 static bool make_page_array(const struct misuse *misuse, struct subject *subject)

@@ -32,6 +32,13 @@ static unsigned object_number(const void *object)
     return (unsigned)((u64)object % FRAME_BYTES / 64);
 }
 
+/* The number of an object of `slab` that lies free in it. */
+static unsigned free_object(void)
+{
+    return slab->group[0].free != 0 ? count_trailing_zeros(slab->group[0].free)
+                                    : GROUP_OBJECTS + count_trailing_zeros(slab->group[1].free);
+}
+
 static struct magazine *magazine_of(unsigned class)
 {
     return &cpu->magazine[class];
@@ -62,11 +69,11 @@ static int start_machine(void **state)
         assert_int_equal(kfree(others[i]), 0);
     small_word = role_word(pointer_phys(small));
     large_word = role_word(pointer_phys(large));
-    slab = slab_of_word(*small_word);
+    slab = slab_of_word(*small_word, CLASS_64);
     do
         assert_false(phys_is_none(held = frame_alloc(ZONE_NORMAL, 0)));
     while (page_of(held)->roles == NULL);
-    assert_in_range(slab->n_free, 1, 62);
+    assert_in_range(slab->n_absent, 2, 63);
     assert_true(magazine_count(cpu, CLASS_64) > 1 && magazine_count(cpu, CLASS_16384) > 1);
     assert_sound();
     return 0;
@@ -161,7 +168,7 @@ static void i304_words_without_an_object_lead_to_no_live_byte(void **state)
     BREAK(304, *table_word, (*table_word & 0xffff) | (ul)small << 16);
     BREAK(304, *small_word, (*small_word & ~ROLE_MASK) | 22);
     BREAK(304, *small_word, (*small_word & ~ROLE_MASK) | ROLE_TOP_LEVEL | 6);
-    BREAK(304, mm.no_object.live[SLAB_MAX_OBJECTS - 1], 1);
+    BREAK(304, mm.no_object[SLAB_MAX_OBJECTS - 1], 1);
     BREAK(304, mm.no_roles[PAGE_FRAMES - 1], mm.no_roles[0] | ROLE_METADATA);
     BREAK(304, mm.no_roles[0], *small_word);
     BREAK(304, page_of(held)->words, mm.no_roles);
@@ -226,11 +233,14 @@ static void i311_no_frame_of_metadata_is_forgotten(void **state)
 
 static void i312_slabs_are_in_the_list_of_their_free_objects(void **state)
 {
-    struct slab_class *class = &mm.class[CLASS_64];
+    struct home_class *class = &cpu->home.class[CLASS_64];
+    struct slab_group *group = &slab->group[slab->group[0].free == 0];
 
     (void)state;
-    BREAK(312, slab->n_free, slab->n_free + 1);
-    BREAK(312, slab->free[0], slab->free[0] & (slab->free[0] - 1));
+    BREAK(312, slab->n_absent, slab->n_absent + 1);
+    BREAK(312, group->free, group->free & (group->free - 1));
+    BREAK(312, slab->home, slab->home | SLAB_FULL);
+    BREAK(312, slab->home, (ul)&mm.orphans);
     BREAK(312, slab->link.prev, &slab->link);
     BREAK(312, class->partial.next, &class->partial);
     BREAK(312, class->partial.next, (struct list_node *)phys_pointer(held));
@@ -239,20 +249,23 @@ static void i312_slabs_are_in_the_list_of_their_free_objects(void **state)
     list_add_head(&class->empty, &slab->link);
     assert_broken(312, "a slab in the wrong list");
     list_remove(&slab->link);
-    list_add_head(&mm.class[CLASS_64 + 1].partial, &slab->link);
+    list_add_head(&class[1].partial, &slab->link);
     assert_broken(312, "a slab in another class's list");
+    list_remove(&slab->link);
+    list_add_head(&mm.orphans.class[CLASS_64].partial, &slab->link);
+    assert_broken(312, "a slab in another home's list");
 }
 
 static void i313_an_object_is_in_one_state(void **state)
 {
     struct magazine *magazine = magazine_of(CLASS_64), *large_magazine = magazine_of(CLASS_16384);
-    unsigned free = count_trailing_zeros(slab->free[0]);
-    u8 *live = &slab->live[object_number(small)];
+    unsigned free = free_object();
+    u8 *live = &slab_live(slab)[object_number(small)];
     struct round other = magazine_of(CLASS_16384)->round[0];
     u32 *top = &cpu->top[SHIFT_64];
 
     (void)state;
-    BREAK(313, slab->live[free], 1);
+    BREAK(313, slab_live(slab)[free], 1);
     BREAK(313, *live, 2);
     BREAK(313, *magazine->round[0].live, 1);
     BREAK(313, *large_magazine->round[0].live, 1);
@@ -264,31 +277,30 @@ static void i313_an_object_is_in_one_state(void **state)
     BREAK(313, magazine->empty.object, small);
     BREAK(313, *top, cpu->limit[SHIFT_64] + sizeof(struct round));
     BREAK(313, cpu->limit[SHIFT_64], magazine_bottom(CLASS_64) + (MAGAZINE_ROUNDS + 1) * sizeof(struct round));
-    magazine->round[magazine_count(cpu, CLASS_64)] = (struct round){slab->base + free * 64UL, &slab->live[free]};
+    magazine->round[magazine_count(cpu, CLASS_64)] = (struct round){slab_base(slab) + free * 64UL, &slab_live(slab)[free]};
     BREAK(313, *top, *top + sizeof(struct round));
 }
 
 static void i314_a_class_is_counted(void **state)
 {
-    struct slab_class *class = &mm.class[CLASS_64];
-
     (void)state;
-    BREAK(314, class->n_slabs, class->n_slabs + 1);
-    BREAK(314, mm.class[CLASS_16384].n_slabs, 0);
-    BREAK(314, class->n_free, class->n_free - 1);
-    BREAK(314, class->n_empty, class->n_empty + 1);
-    BREAK(314, mm.cache_bytes, mm.cache_bytes + FRAME_BYTES);
-    BREAK(314, mm.slab_free_bytes, mm.slab_free_bytes - 64);
+    BREAK(314, cpu->n_slabs[CLASS_64], cpu->n_slabs[CLASS_64] + 1);
+    BREAK(314, cpu->n_slabs[CLASS_16384], 0);
+    BREAK(314, cpu->n_free[CLASS_64], cpu->n_free[CLASS_64] - 1);
+    BREAK(314, cpu->home.n_empty, cpu->home.n_empty + 1);
+    BREAK(314, cpu->cache_bytes, cpu->cache_bytes + FRAME_BYTES);
+    BREAK(314, cpu->other->slab_free_bytes, cpu->other->slab_free_bytes - 64);
 }
 
 static void i315_a_slab_belongs_to_its_frame(void **state)
 {
     (void)state;
-    BREAK(315, slab->base, slab->base + FRAME_BYTES);
+    BREAK(315, slab->frame_low, slab->frame_low + 1);
+    BREAK(315, slab->frame_high, 1);
     BREAK(315, slab->class, CLASS_64 + 1);
-    BREAK(315, slab->n_objects, 32);
     BREAK(315, *small_word, *small_word ^ 7 ^ 6); /* the role of 128 bytes */
-    BREAK(315, *small_word, 6);                   /* a descriptor at 0 */
+    BREAK(315, *small_word, *small_word + (1UL << 16));
+    BREAK(315, *small_word, 6); /* a descriptor at 0 */
 }
 
 static void i315_a_block_is_whole_and_leads_to_itself(void **state)
@@ -335,7 +347,7 @@ static void i316_no_object_is_lost(void **state)
     (void)state;
     BREAK(316, cpu->top[SHIFT_64], cpu->top[SHIFT_64] - sizeof(struct round));
     BREAK(316, cpu->top[SHIFT_64 + 8], magazine_bottom(CLASS_16384));
-    BREAK(316, slab->live[object_number(small)], 0);
+    BREAK(316, slab_live(slab)[object_number(small)], 0);
     BREAK(316, ((u8 *)large_word)[1], 0);
     BREAK(316, magazine->round[0], magazine->round[1]);
     magazine_set_capacity(cpu->other, CLASS_64, 1);
@@ -349,6 +361,29 @@ static void i317_large_objects_share_a_budget(void **state)
     BREAK(317, cpu->large_bytes, cpu->large_bytes + FRAME_BYTES);
     BREAK(317, cpu->limit[SHIFT_64 + 8], cpu->limit[SHIFT_64 + 8] + sizeof(struct round));
     BREAK(317, cpu->large_budget, 2 * 16384 - 1);
+}
+
+static void i318_objects_on_their_way_home_are_in_one_list(void **state)
+{
+    struct slab_group *group = &slab->group[object_number(small) / GROUP_OBJECTS], *first;
+    u32 free = 1u << free_object() % GROUP_OBJECTS;
+
+    (void)state;
+    host_cpu_select(MM_CONTEXT_INTERRUPT);
+    assert_int_equal(kfree(small), 0);
+    host_cpu_select(MM_CONTEXT_CODE);
+    assert_sound();
+    first = cpu->home.returned[CLASS_64];
+    assert_ptr_equal(first, group);
+    BREAK(318, cpu->home.returned[CLASS_64], NULL);
+    BREAK(318, cpu->home.returned[CLASS_64], &group[1]);
+    BREAK(318, cpu->home.returned[CLASS_64], phys_pointer(held));
+    BREAK(318, group->next, group);
+    BREAK(318, cpu->other->home.returned[CLASS_64], group);
+    BREAK(318, slab->group[free_object() / GROUP_OBJECTS].returned,
+          slab->group[free_object() / GROUP_OBJECTS].returned | free);
+    BREAK(313, slab_live(slab)[object_number(small)], 1);
+    assert_non_null(small = kmalloc(64, 0));
 }
 
 static void mm_check_asks_paging_and_the_mmio_window(void **state)
@@ -381,6 +416,7 @@ int main(void)
         TEST(i205_no_frame_with_a_role_is_lost),
         TEST(i316_no_object_is_lost),
         TEST(i317_large_objects_share_a_budget),
+        TEST(i318_objects_on_their_way_home_are_in_one_list),
         TEST(mm_check_asks_paging_and_the_mmio_window),
     };
 

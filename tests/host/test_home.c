@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/* Homes of slabs: several CPUs, as threads or one after the other, and objects that are freed elsewhere. */
+#include <cmocka_all.h>
+#include <check_tools.h>
+
+#include <lib/bits.h>
+#include <mm/magazine.h>
+#include <mm/role.h>
+#include <mm/slab.h>
+#include <mm/state.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#define N_OBJECTS 1000
+#define N_CPUS    4
+#define N_STEPS   1000000
+#define DEADLOCK_SECONDS 20
+
+static struct mm_cpu *cpu[N_CPUS];
+static struct mm_stat_t at_start;
+
+/* The running thread is this CPU's code from now on. */
+static void run_on(unsigned i)
+{
+    host_cpu = cpu[i];
+}
+
+static int start(void **state)
+{
+    (void)state;
+    assert_null(machine_start_bytes(MIB(64), NULL));
+    cpu[0] = mm_boot_cpu(MM_CONTEXT_CODE);
+    for (unsigned i = 1; i < N_CPUS; i++)
+        assert_non_null(cpu[i] = mm_cpu_create());
+    mm_shrink();
+    at_start = mm_stat();
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    machine_stop();
+    return 0;
+}
+
+/* What mm_shrink does where CPUs are asked by interrupt: first all magazines, then all homes. */
+static void shrink_all(void)
+{
+    for (unsigned round = 0; round < 2; round++)
+        for (unsigned i = 0; i < N_CPUS; i++) {
+            run_on(i);
+            mm_shrink();
+        }
+    run_on(0);
+}
+
+static void assert_all_is_back(void)
+{
+    struct mm_stat_t now;
+
+    assert_sound();
+    shrink_all();
+    now = mm_stat();
+    assert_memory_equal(&now, &at_start, sizeof now);
+    assert_sound();
+}
+
+static void take(void **objects, unsigned n, ul size)
+{
+    for (unsigned i = 0; i < n; i++)
+        assert_non_null(objects[i] = kmalloc(size, 0));
+}
+
+static void give(void **objects, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(kfree(objects[i]), 0);
+}
+
+static u64 n_slabs(unsigned class)
+{
+    struct mm_class_info info;
+
+    mm_class_info(class, &info);
+    return info.n_slabs;
+}
+
+/* Every lock there is, taken by nobody: who wants one waits until the alarm ends this test. */
+static void locks_take(u32 taken)
+{
+    for (unsigned i = 0; i < MM_N_ZONES; i++)
+        mm.zone[i].lock.taken = taken;
+    for (struct mm_cpu *other = mm_first_cpu(); other != NULL; other = other->next)
+        other->home.lock.taken = taken;
+    mm.orphans.lock.taken = mm.role_lock.taken = mm.descriptors.lock.taken = mm.limbo.lock.taken = taken;
+}
+
+static void what_is_freed_where_it_came_from_takes_no_lock(void **state)
+{
+    void *objects[N_OBJECTS];
+
+    (void)state;
+    for (unsigned class = 0; class < N_SLAB_CLASSES; class ++) {
+        unsigned n = mm.home_keeps_empty * class_n_objects(class);
+
+        n = n < N_OBJECTS ? n : N_OBJECTS;
+        take(objects, n, class_bytes(class));
+        give(objects, n);
+        alarm(DEADLOCK_SECONDS);
+        locks_take(~0u);
+        for (unsigned round = 0; round < 3; round++) {
+            take(objects, n / 2, class_bytes(class));
+            give(objects, n / 2);
+        }
+        locks_take(0);
+        alarm(0);
+        mm_shrink();
+    }
+    assert_all_is_back();
+}
+
+static void another_cpu_s_caches_are_not_touched(void **state)
+{
+    static struct mm_cpu before;
+    void *objects[N_OBJECTS];
+
+    (void)state;
+    run_on(1);
+    take(objects, N_OBJECTS, 64);
+    give(objects, N_OBJECTS);
+    before = *cpu[1];
+    run_on(0);
+    take(objects, N_OBJECTS, 64);
+    give(objects, N_OBJECTS);
+    assert_memory_equal(cpu[1], &before, sizeof before);
+    assert_all_is_back();
+}
+
+static void what_is_freed_elsewhere_goes_home(void **state)
+{
+    void *objects[N_OBJECTS];
+
+    (void)state;
+    for (unsigned class = 0; class < N_SLAB_CLASSES; class ++) {
+        u64 n;
+
+        run_on(0);
+        take(objects, N_OBJECTS, class_bytes(class));
+        n = n_slabs(class);
+        run_on(1);
+        give(objects, N_OBJECTS);
+        magazine_drain(cpu[1], class);
+        assert_int_equal(cpu[1]->n_slabs[class], 0);
+        assert_sound();
+        run_on(0);
+        take(objects, N_OBJECTS, class_bytes(class));
+        assert_in_range(n_slabs(class), n, n + 1); /* what a magazine held back */
+        give(objects, N_OBJECTS);
+        assert_sound();
+    }
+    assert_all_is_back();
+}
+
+static void an_object_back_from_elsewhere_is_still_free_only_once(void **state)
+{
+    void *objects[2];
+
+    (void)state;
+    take(objects, 2, 256);
+    run_on(1);
+    assert_int_equal(kfree(objects[0]), 0);
+    magazine_drain(cpu[1], 3);
+    assert_int_not_equal(kfree(objects[0]), 0);
+    run_on(0);
+    assert_int_not_equal(kfree(objects[0]), 0);
+    assert_int_equal(kfree(objects[1]), 0);
+    assert_int_equal(mm_misuse_count(), 2);
+    assert_all_is_back();
+}
+
+/* A CPU fills slabs, empties them by half, and has its slabs taken away: the other one goes on with them. */
+static void slabs_of_an_idle_cpu_are_there_for_all(void **state)
+{
+    void *objects[N_OBJECTS], *others[N_OBJECTS / 2];
+    u64 n;
+
+    (void)state;
+    run_on(1);
+    take(objects, N_OBJECTS, 512);
+    for (unsigned i = 0; i < N_OBJECTS; i += 2)
+        assert_int_equal(kfree(objects[i]), 0);
+    mm_shrink();
+    assert_sound();
+    n = n_slabs(4);
+    run_on(2);
+    take(others, N_OBJECTS / 2, 512);
+    assert_in_range(n_slabs(4), n, n + 1);
+    assert_sound();
+    for (unsigned i = 1; i < N_OBJECTS; i += 2)
+        assert_int_equal(kfree(objects[i]), 0);
+    give(others, N_OBJECTS / 2);
+    assert_all_is_back();
+}
+
+/* A group that waits with one home, while its slab has gone to another, is sent on. */
+static void a_group_follows_its_slab(void **state)
+{
+    struct slab_group *group;
+    void *objects[8];
+    struct slab *slab;
+
+    (void)state;
+    take(objects, 8, 512);
+    slab = slab_of_live(live_of_word(*role_word(pointer_phys(objects[0]))), 4);
+    group = slab->group;
+    assert_int_equal(kfree(objects[0]), 0);
+    mm_shrink(); /* nobody's now */
+    run_on(1);
+    assert_non_null(objects[0] = kmalloc(512, 0));
+    assert_ptr_equal(slab_home(slab), &cpu[1]->home);
+    run_on(2);
+    assert_int_equal(kfree(objects[0]), 0);
+    magazine_drain(cpu[2], 4);
+    assert_ptr_equal(cpu[1]->home.returned[4], group);
+    cpu[1]->home.returned[4] = NULL; /* as if it had been pushed before the slab moved */
+    cpu[0]->home.returned[4] = group;
+    assert_sound();
+    run_on(0);
+    slab_collect();
+    assert_ptr_equal(cpu[1]->home.returned[4], group);
+    run_on(1);
+    slab_collect();
+    assert_int_equal(group->returned, 0);
+    for (unsigned i = 1; i < 8; i++)
+        assert_int_equal(kfree(objects[i]), 0);
+    assert_all_is_back();
+}
+
+/* ---- threads ---- */
+
+/* Where CPUs leave objects for each other. */
+static void *exchange[64];
+
+static pthread_barrier_t begin;
+
+static void *work(void *argument)
+{
+    unsigned self = (unsigned)(unsigned long)argument;
+    u64 x = 88172645463325252UL + self;
+    void *own[200] = {0};
+
+    run_on(self);
+    pthread_barrier_wait(&begin);
+    for (unsigned step = 0; step < N_STEPS; step++) {
+        u64 r = random_next(&x);
+        void **slot = &own[r % ARRAY_LENGTH(own)];
+
+        if (r >> 62 == 0) {
+            *slot = __atomic_exchange_n(&exchange[(r >> 32) % ARRAY_LENGTH(exchange)], *slot, __ATOMIC_ACQ_REL);
+        } else if (*slot != NULL) {
+            assert_int_equal(*(u64 *)*slot, (u64)*slot);
+            assert_int_equal(kfree(*slot), 0);
+            *slot = NULL;
+        } else if ((*slot = kmalloc(64UL << (r >> 40) % 2 * 3, 0)) != NULL) {
+            *(u64 *)*slot = (u64)*slot;
+        }
+        if (step % 5003 == 0)
+            slab_release(cpu[self], &cpu[self]->home);
+    }
+    for (unsigned i = 0; i < ARRAY_LENGTH(own); i++)
+        assert_int_equal(kfree(own[i]), 0);
+    return NULL;
+}
+
+static void cpus_at_once_lose_nothing(void **state)
+{
+    pthread_t thread[N_CPUS];
+
+    (void)state;
+    pthread_barrier_init(&begin, NULL, N_CPUS);
+    for (unsigned long i = 0; i < N_CPUS; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, work, (void *)i), 0);
+    for (unsigned i = 0; i < N_CPUS; i++)
+        assert_int_equal(pthread_join(thread[i], NULL), 0);
+    pthread_barrier_destroy(&begin);
+    run_on(0);
+    for (unsigned i = 0; i < ARRAY_LENGTH(exchange); i++) {
+        assert_int_equal(kfree(exchange[i]), 0);
+        exchange[i] = NULL;
+    }
+    assert_int_equal(mm_misuse_count(), 0);
+    assert_all_is_back();
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_is_freed_where_it_came_from_takes_no_lock),
+        TEST(another_cpu_s_caches_are_not_touched),
+        TEST(what_is_freed_elsewhere_goes_home),
+        TEST(an_object_back_from_elsewhere_is_still_free_only_once),
+        TEST(slabs_of_an_idle_cpu_are_there_for_all),
+        TEST(a_group_follows_its_slab),
+        TEST(cpus_at_once_lose_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
