@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks of objects: I311 of descriptor.c, I312 and I318 of home.c, I313 .. I316 of slab.c, I317 of magazine.c.  Role tables are sound (check_roles.c). */
+/* Checks of objects: I311 of descriptor.c, I312 and I318 of home.c, I313 .. I316 of slab.c, I317 of magazine.c.
+ * Role tables are sound (check_roles.c). */
 #include <lib/bits.h>
 #include <mm/check_tally.h>
 #include <mm/frame.h>
