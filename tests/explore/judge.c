@@ -186,7 +186,9 @@ void judge_state(const struct things *things, const struct baseline *baseline)
         else
             used += thing_bytes(&things->thing[i]);
     }
-    used += mm.cache_bytes + (state_n_metadata_frames() - baseline->n_metadata_frames) * FRAME_BYTES;
+    for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next)
+        used += cpu->cache_bytes;
+    used += (state_n_metadata_frames() - baseline->n_metadata_frames) * FRAME_BYTES;
     if (stat.total != baseline->stat.total || stat.total != stat.used + stat.free)
         complain("total is not used + free");
     if (stat.cache_used != baseline->stat.cache_used + live)
