@@ -157,15 +157,29 @@ static void normalize_whole(struct Page *page)
     }
 }
 
+/* Of the counters of contexts only the sums mean anything. */
+static void normalize_counters(struct mm_cpu *sum, struct mm_cpu *other)
+{
+    sum->cache_bytes += other->cache_bytes;
+    sum->slab_free_bytes += other->slab_free_bytes;
+    other->cache_bytes = other->slab_free_bytes = 0;
+    for (unsigned i = 0; i < MM_N_CLASSES; i++) {
+        sum->n_slabs[i] += other->n_slabs[i];
+        sum->n_free[i] += other->n_free[i];
+        other->n_slabs[i] = other->n_free[i] = 0;
+    }
+}
+
 void state_normalize(void)
 {
     mm.n_misuses = 0;
     for (unsigned i = 0; i < MM_N_ZONES; i++)
         mm.zone[i].low_water_frames = 0;
     for (unsigned i = 0; i < MM_N_CLASSES; i++)
-        mm.class[i].n_failures = 0;
+        mm.n_failures[i] = 0;
     for (unsigned i = 0; i < MM_N_CONTEXTS; i++)
         normalize_cpu(&mm.boot_cpu[i]);
+    normalize_counters(&mm.boot_cpu[0], &mm.boot_cpu[1]);
     for (unsigned i = mm.limbo.n_tables; i < LIMBO_TABLES; i++)
         mm.limbo.table[i] = phys(0);
     for (u32 i = 0; i < mm.n_pages; i++) {
