@@ -11,6 +11,7 @@
 #include <kernel/cpu/interrupt.h>
 #include <kernel/debug/panic.h>
 #include <kernel/mm/memory.h>
+#include <kernel/sanitize/sanitize.h>
 #include <kernel/shell/shell.h>
 #include <kernel/smp/smp.h>
 #include <kernel/time/time.h>
@@ -36,8 +37,10 @@ static void kernel_continue(void)
 
 _Noreturn void kernel_main(u32 magic, u64 info_phys)
 {
-    bool has_map = loader_read(magic, info_phys, &boot_info, &options); /* memory map, command line, screen */
+    bool has_map;
 
+    sanitize_start();                         /* nothing, but in the build that checks every access */
+    has_map = loader_read(magic, info_phys, &boot_info, &options); /* memory map, command line, screen */
     cpu_start_early(&options);                /* segments, traps, features */
     panic_start(&options);                    /* what to do when it goes wrong */
     console_start(&boot_info, &options);      /* serial line and VGA text: from here on there is something to see */

@@ -12,6 +12,7 @@
  */
 #include <mm/block.h>
 #include <mm/role.h>
+#include <mm/sanitize.h>
 #include <mm/slab.h>
 #include <mm/state.h>
 
@@ -26,6 +27,7 @@ static struct round block_round(phys_t first, unsigned class)
     u8 *live = (u8 *)role_word(first) + 1;
 
     role_set(first, (enum role)(class + CLASS_MIN_SHIFT), live);
+    sanitize_objects_freed(phys_pointer(first), class_bytes(class));
     return (struct round){phys_pointer(first), live};
 }
 

@@ -22,6 +22,11 @@ struct mm_segment {
     const char *name;
 };
 
+/* A part of the kernel half that the platform maps for itself with paging_map_own, besides those of mm/layout.h. */
+struct mm_window {
+    u64 start, bytes;
+};
+
 /* What paging may use of this CPU. */
 struct mm_features {
     bool no_execute;
@@ -42,6 +47,8 @@ struct mm_boot {
     struct mm_reserved reserved[MM_N_RESERVED];
     u32 n_segments;
     struct mm_segment segments[8];
+    u32 n_windows;
+    struct mm_window windows[4];
     u64 early_limit;       /* physical addresses below it are in the direct map already while mm starts */
 };
 

@@ -30,6 +30,7 @@
 #include <mm/debug_state.h>
 #include <mm/misuse.h>
 #include <mm/role.h>
+#include <mm/sanitize.h>
 #include <mm/slab.h>
 #include <mm/state.h>
 
@@ -81,7 +82,7 @@ static unsigned slot_class(ul size)
     unsigned with_zone = class + (class_bytes(class) - size >= LEAST_ABOVE ? 1 : 2);
 
     return (mm.debug.features & MM_DEBUG_REDZONE) != 0 ? (unsigned)min_u64(with_zone, MM_N_CLASSES - 1)
-                                                       : class;
+                                                       : class_of(sanitize_padded(size));
 }
 
 u64 mm_debug_slot_bytes(ul size)

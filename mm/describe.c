@@ -16,6 +16,7 @@
 #include <mm/page.h>
 #include <mm/role.h>
 #include <mm/run.h>
+#include <mm/sanitize.h>
 #include <mm/slab.h>
 
 static void set_block(struct mm_what *out, u64 start, u64 bytes)
@@ -60,8 +61,8 @@ static phys_t block_head_of(phys_t frame, ul *word)
 static void describe_object(struct mm_what *out, u64 start, unsigned shift, bool live)
 {
     out->kind = live ? MM_LIVE_OBJECT : MM_FREE_OBJECT;
-    out->class_bytes = 1UL << shift;
-    set_block(out, start, 1UL << shift);
+    out->class_bytes = live ? sanitize_promised_bytes(phys(start), 1UL << shift) : 1UL << shift;
+    set_block(out, start, out->class_bytes);
 }
 
 static void describe_slab_frame(struct mm_what *out, phys_t at, ul word)

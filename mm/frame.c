@@ -38,6 +38,7 @@
 #include <mm/misuse.h>
 #include <mm/page.h>
 #include <mm/run.h>
+#include <mm/sanitize.h>
 #include <mm/split.h>
 
 static inline u64 *held_word(phys_t frame)
@@ -160,6 +161,8 @@ static NOINLINE phys_t frame_alloc_slowly(unsigned selector, unsigned order)
         first = frame_find(zone, order);
     if (!phys_is_none(first) && order < SPLIT_ORDERS)
         held_set(first, order);
+    if (!phys_is_none(first))
+        sanitize_frames_taken(first, (u64)1 << order);
     if (UNLIKELY(mm.debug.features != 0) && !phys_is_none(first))
         debug_frames_taken(first, order, DEBUG_HERE);
     return first;
@@ -182,6 +185,7 @@ static FAST_PATH phys_t frame_alloc_block(unsigned selector, unsigned order)
     }
     first = blocks->block[--blocks->n];
     __atomic_fetch_or(held_word(first), held_bit(first) * bits_low_mask(1u << order), __ATOMIC_RELAXED);
+    sanitize_frames_taken(first, (u64)1 << order);
     mm_leave_fast(cpu);
     return first;
 }
@@ -204,6 +208,7 @@ FAST_PATH phys_t frame_alloc(unsigned selector, unsigned order)
     cpu->n_frames--;
     frame = cpu->frame[n - 1];
     __atomic_fetch_or(held_word(frame), held_bit(frame), __ATOMIC_RELAXED);
+    sanitize_frames_taken(frame, 1);
     mm_leave_fast(cpu);
     return frame;
 }
@@ -220,6 +225,7 @@ static int frame_free_pages(phys_t first, unsigned order, struct debug_here here
     if (right) {
         if (UNLIKELY(mm.debug.features != 0))
             debug_frames_freed(first, order, here);
+        sanitize_frames_freed(first, (u64)1 << order);
         run_give(zone, index, n_pages);
         zone_count_given(zone, (u64)1 << order);
     }
@@ -242,6 +248,7 @@ static NOINLINE int frame_free_slowly(phys_t first, unsigned order)
         return misuse_phys("frame_free", first);
     if (UNLIKELY(mm.debug.features != 0))
         debug_frames_freed(first, order, DEBUG_HERE);
+    sanitize_frames_freed(first, (u64)1 << order);
     zone = page_of(first)->zone;
     if (zone == &mm.zone[1] && order <= STACK_ORDERS) {
         frame_stack_push(first, order);
@@ -270,6 +277,7 @@ static FAST_PATH int frame_free_block(phys_t first, unsigned order)
         mm_leave_fast(cpu);
         return frame_free_slowly(first, order);
     }
+    sanitize_frames_freed(first, (u64)1 << order);
     blocks->block[blocks->n++] = first;
     mm_leave_fast(cpu);
     return 0;
@@ -299,6 +307,7 @@ FAST_PATH int frame_free(phys_t first, unsigned order)
     bit = (u64)1 << (frame % BITS_PER_WORD);
     if (UNLIKELY((__atomic_fetch_and(word, ~bit, __ATOMIC_ACQ_REL) & bit) == 0))
         goto slowly;
+    sanitize_frames_freed(first, 1);
     cpu->frame[n] = first;
     cpu = OPAQUE(cpu);
     cpu->n_frames++;

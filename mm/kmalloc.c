@@ -33,6 +33,7 @@
 #include <mm/misuse.h>
 #include <mm/page.h>
 #include <mm/role.h>
+#include <mm/sanitize.h>
 #include <mm/slab.h>
 
 #define CLEAR_BY_STORES_BYTES 256
@@ -87,7 +88,11 @@ static inline void object_clear(u64 *object, ul n)
 /* Clears the whole of an object that was made for this size. */
 static NOINLINE void *kmalloc_cleared(ul size, void *object)
 {
-    object_clear(object, 2UL << bit_of(size));
+    ul bytes = 2UL << bit_of(size);
+
+    sanitize_object_opened(object, bytes);
+    object_clear(object, bytes);
+    sanitize_object_taken(object, size);
     return object;
 }
 
@@ -123,7 +128,7 @@ static NOINLINE void *kmalloc_slowly(ul size, gfp_t gfp)
     if (size == 0)
         return kmalloc(1, gfp);
     mm_enter(cpu);
-    refilled = magazine_refill(cpu, class_of(size));
+    refilled = magazine_refill(cpu, class_of(sanitize_padded(size)));
     mm_leave(cpu);
     return refilled ? kmalloc(size, gfp) : kmalloc_failed(size);
 }
@@ -131,7 +136,7 @@ static NOINLINE void *kmalloc_slowly(ul size, gfp_t gfp)
 FAST_PATH void *kmalloc(ul size, gfp_t gfp)
 {
     struct mm_cpu *cpu = platform_cpu();
-    ul bit = bit_of(size);
+    ul bit = bit_of(sanitize_padded(size));
     void *object;
     bool popped;
 
@@ -140,13 +145,14 @@ FAST_PATH void *kmalloc(ul size, gfp_t gfp)
     mm_leave_fast(cpu);
     if (UNLIKELY(!popped))
         return kmalloc_slowly(size, gfp);
+    sanitize_object_taken(object, size);
     return UNLIKELY(gfp & __GFP_ZERO) ? kmalloc_cleared(size, object) : object;
 }
 
 FAST_PATH void *kzalloc(ul size, gfp_t gfp)
 {
     struct mm_cpu *cpu = platform_cpu();
-    ul bit = bit_of(size);
+    ul bit = bit_of(sanitize_padded(size));
     void *object;
     bool popped;
 
@@ -155,7 +161,10 @@ FAST_PATH void *kzalloc(ul size, gfp_t gfp)
     mm_leave_fast(cpu);
     if (UNLIKELY(!popped))
         return kmalloc_slowly(size, gfp | __GFP_ZERO);
+    bit = sanitize_promised_bit(size, bit);
+    sanitize_object_opened(object, 2UL << bit);
     object_clear(object, 2UL << bit);
+    sanitize_object_taken(object, size);
     return object;
 }
 
@@ -250,6 +259,7 @@ FAST_PATH ul kfree(void *address)
         goto refused;
     }
     word &= ROLE_MASK;
+    sanitize_objects_freed(address, 1UL << word);
     top = cpu->top[word];
     if (UNLIKELY(top >= cpu->limit[word])) {
         mm_leave_fast(cpu);

@@ -9,6 +9,7 @@
  *     0xffffb00080000000  HELD_ARRAY    a bit a frame: handed out to somebody       1 GiB
  *     0xffffb00100000000  STACKS        kernel stacks between guard pages           1 GiB
  *     0xffffb00140000000  PEEK          one frame, seen for a moment                4 KiB
+ *     0xffffc00000000000  SHADOW        the sanitized build's, of all of this half 16 TiB
  *     0xffffffff80000000  IMAGE         the kernel itself                           2 GiB
  *
  * PAGE_ARRAY to PEEK share one top-level entry.  A platform whose windows lie elsewhere (a host process)
@@ -35,6 +36,8 @@
 #define MM_STACKS_START 0xffffb00100000000UL
 #define MM_STACKS_END 0xffffb00140000000UL
 #define MM_PEEK 0xffffb00140000000UL
+#define MM_SHADOW_START 0xffffc00000000000UL
+#define MM_SHADOW_END 0xffffd00000000000UL
 #define MM_IMAGE_START 0xffffffff80000000UL
 
 #define MM_USER_START 0x0000000000001000UL /* virtual page 0 is mapped nowhere */

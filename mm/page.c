@@ -34,6 +34,7 @@
 #include <mm/misuse.h>
 #include <mm/page.h>
 #include <mm/run.h>
+#include <mm/sanitize.h>
 
 #define PAGES_MAX 63
 
@@ -48,6 +49,7 @@ struct Page *mm_page_at(ul at)
 /* Makes pages [first, first + n) of one zone, nobody's, the caller's. */
 static inline void pages_own(struct Page *first, u32 n, ul flags)
 {
+    sanitize_frames_taken(phys(first->addr_phys), n * PAGE_FRAMES);
     flags = first->zone->selector == ZONE_UNMAPPED_IN_PGT ? flags & ~(ul)PAGE_PGT_MAPPED : flags | PAGE_PGT_MAPPED;
     for (u32 i = 0; i < n; i++) {
         first[i].attr = flags;
@@ -186,6 +188,7 @@ FAST_PATH struct Page *alloc_pages(unsigned int zone_select, int num, ul flags)
     page->attr = flags | PAGE_PGT_MAPPED;
     page->ref_counts = 1;
     page->state = PAGE_OWNED;
+    sanitize_frames_taken(phys(page->addr_phys), PAGE_FRAMES);
     if (UNLIKELY(flags & PAGE_SHARED))
         __atomic_fetch_add(&mm.shared_bytes, PAGE_BYTES, __ATOMIC_RELAXED);
     mm_leave_fast(cpu);
@@ -235,6 +238,7 @@ static u32 pages_claim(struct Page *first, u32 n)
 
 static inline void page_disown(struct Page *page)
 {
+    sanitize_frames_freed(phys(page->addr_phys), PAGE_FRAMES);
     if (UNLIKELY(page->attr & PAGE_SHARED))
         __atomic_fetch_sub(&mm.shared_bytes, PAGE_BYTES, __ATOMIC_RELAXED);
     page->attr = 0;

@@ -87,11 +87,14 @@ static bool share_slots(u64 start, u64 bytes)
 }
 
 /*
- * The kernel half as mm/layout.h has it.  The two arrays and the stacks are one slot in the kernel, not in
- * a process.
+ * The kernel half as mm/layout.h has it, and the platform's own windows.  The two arrays and the stacks are one
+ * slot in the kernel, not in a process.
  */
-static bool share_all_slots(void)
+static bool share_all_slots(const struct mm_boot *boot)
 {
+    for (u32 i = 0; i < boot->n_windows; i++)
+        if (!share_slots(boot->windows[i].start, boot->windows[i].bytes))
+            return false;
     return share_slots(PAGE_OFFSET, mm.ram_end) &&
            share_slots(MM_SPECIAL_START, MM_SPECIAL_END - MM_SPECIAL_START) &&
            share_slots(MM_MMIO_START, MM_MMIO_END - MM_MMIO_START) && share_slots(MM_PAGE_ARRAY, 1) &&
@@ -224,7 +227,7 @@ const char *paging_start(const struct mm_boot *boot)
     if (phys_is_none(mm.paging.kernel_top))
         return "no memory for page tables";
     /* Slots first: everything else hangs below them. */
-    if (!share_all_slots() || !map_image(boot) || !map_all_direct(boot) || !map_peek())
+    if (!share_all_slots(boot) || !map_image(boot) || !map_all_direct(boot) || !map_peek())
         return "no memory for page tables";
     platform_load_table(mm.paging.kernel_top);
     return NULL;

@@ -49,6 +49,7 @@
 #include <mm/page.h>
 #include <mm/paging.h>
 #include <mm/role.h>
+#include <mm/sanitize.h>
 #include <mm/split.h>
 
 #define LIVE_MASK 0xff00UL
@@ -121,6 +122,7 @@ static ul *table_find(struct Zone *zone, struct Page *page)
         return NULL;
     zone_count_taken(zone, 1);
     frame = split_take_block(zone, host, 0);
+    sanitize_frames_taken(frame, 1);
     if (UNLIKELY(mm.debug.features != 0))
         debug_block_handed_out(frame, 0);
     return phys_pointer(frame);
@@ -172,6 +174,7 @@ void role_table_free(phys_t frame)
 
     if (UNLIKELY(mm.debug.features != 0))
         debug_block_given_back(frame, 0);
+    sanitize_frames_freed(frame, 1);
     flags = platform_lock(&zone->lock);
     split_give(zone, frame, 0);
     zone_count_given(zone, 1);
@@ -277,6 +280,7 @@ u32 role_blocks_alloc(phys_t *first, u32 n, unsigned order)
 
     if (find_memory(&mm.zone[1], &role.request) == 0)
         return 0;
+    sanitize_blocks_taken(first, role.n_taken, (u64)1 << order);
     for (u32 i = 0; UNLIKELY(mm.debug.features != 0) && i < role.n_taken; i++)
         debug_block_handed_out(first[i], order);
     return role.n_taken;
@@ -322,6 +326,7 @@ void role_frames_free(const phys_t *first, u32 n, unsigned order)
 
     for (u32 i = 0; UNLIKELY(mm.debug.features != 0) && i < n; i++)
         debug_block_given_back(first[i], order);
+    sanitize_blocks_freed(first, n, (u64)1 << order);
     for (u32 i = 0, count; i < n; i += count) {
         struct Zone *zone = page_of(first[i])->zone;
 

@@ -43,6 +43,7 @@
 #include <mm/frame.h>
 #include <mm/page.h>
 #include <mm/role.h>
+#include <mm/sanitize.h>
 #include <mm/slab.h>
 
 /* Counts what came to the objects that lie in slabs of a class. */
@@ -78,6 +79,7 @@ static struct slab *slab_create(unsigned class)
     for (unsigned g = 0; g < class_n_groups(class); g++)
         slab->group[g].free = class_group_bits(class);
     role_set(frame, (enum role)(class + CLASS_MIN_SHIFT), slab_live(slab));
+    sanitize_objects_freed(phys_pointer(frame), FRAME_BYTES);
     return slab;
 }
 

@@ -22,6 +22,8 @@
 #include <mm/paging.h>
 #include <mm/platform.h>
 #include <mm/role.h>
+#include <mm/sanitize.h>
+#include <mm/sanitize.h>
 #include <mm/slab.h>
 
 /* A magazine may hold 1/2048 of RAM, at most 256 KiB: at 512 MiB that is reached. */
@@ -124,6 +126,8 @@ const char *mm_start(const struct mm_boot *boot)
     mm.early.limit = MM_RAM_LIMIT;
     role_start();
     wrong = page_array_start();
+    if (wrong == NULL)
+        wrong = sanitize_ram_start();
     if (wrong != NULL)
         return wrong;
     for (unsigned i = 0; i < MM_N_ZONES; i++)

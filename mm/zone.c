@@ -32,6 +32,7 @@
 #include <mm/page.h>
 #include <mm/paging.h>
 #include <mm/run.h>
+#include <mm/sanitize.h>
 #include <mm/split.h>
 
 struct Zone *zone_of_selector(unsigned selector)
@@ -196,6 +197,7 @@ static u64 add_free_step(u64 start, u64 end)
 
 void zone_add_free(u64 start, u64 end)
 {
+    sanitize_frames_freed(phys(start), (end - start) / FRAME_BYTES);
     while (start < end)
         start = add_free_step(start, end);
 }

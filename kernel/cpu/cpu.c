@@ -15,6 +15,7 @@
 #include <kernel/cpu/idt.h>
 #include <kernel/cpu/registers.h>
 #include <kernel/cpu/trap.h>
+#include <kernel/sanitize/sanitize.h>
 #include <lib/bits.h>
 #include <mm/types.h>
 
@@ -48,8 +49,11 @@ void cpu_set_stack(u64 low, u64 top)
 void cpu_abandon_stacks(u64 low, u64 top)
 {
     struct cpu *cpu = cpu_this();
-    for (size_t i = 1; i < ARRAY_LENGTH(cpu->ist); i++)
+    for (size_t i = 1; i < ARRAY_LENGTH(cpu->ist); i++) {
         cpu->tss.ist[i] = cpu->ist[i].top;
+        sanitize_stack_left(cpu->ist[i].low, cpu->ist[i].top);
+    }
+    sanitize_stack_left(low, top);
     cpu->n_nested_interrupts = 0;
     cpu->probe = NULL;
     cpu->user_exit = NULL;

@@ -12,6 +12,7 @@
 #include <kernel/cpu/probe.h>
 #include <kernel/cpu/registers.h>
 #include <kernel/cpu/trap.h>
+#include <kernel/sanitize/sanitize.h>
 #include <lib/string.h>
 
 struct probe {
@@ -59,6 +60,7 @@ bool probe_catch(struct trap_frame *frame)
         .address = frame->vector == VECTOR_PAGE_FAULT ? cr2_read() : 0,
         .rip = frame->rip,
     };
+    sanitize_stack_left(frame->rsp, probe->resume_rsp);
     frame->rip = (u64)probe_resume;
     frame->rsp = probe->resume_rsp;
     return true;

@@ -9,8 +9,9 @@
  * It belongs to one CPU: the first.  The others are stopped by an NMI, or stop by themselves when they panic
  * too.
  *
- * The action runs on a stack of its own from its top, so it has room wherever the panic came from; what ran
- * before is abandoned, interrupt stacks included.  The other CPUs are stopped first (smp.h).
+ * The action runs on the boot stack from its top, so it has room wherever the panic came from; what ran
+ * before is abandoned, interrupt stacks included, and the boot stack itself where that was still in use.  The
+ * other CPUs are stopped first (smp.h).
  */
 #include <kernel/acpi/power.h>
 #include <kernel/boot/options.h>
@@ -27,8 +28,7 @@
 #include <kernel/smp/smp.h>
 #include <lib/printf.h>
 
-#define LEVEL_LAST_WORDS  6
-#define PANIC_STACK_BYTES 32768
+#define LEVEL_LAST_WORDS 6
 
 static enum panic_action action = PANIC_SHELL;
 static u32 level;
@@ -36,7 +36,8 @@ static u32 owner; /* number + 1 of the CPU that panics; a second one just halts 
 static void (*stop_others)(void);
 static struct trap_frame first_frame;
 static bool has_frame;
-static u8 panic_stack[PANIC_STACK_BYTES] __attribute__((aligned(16)));
+
+extern u8 boot_stack_start[], boot_stack_end[]; /* boot/entry.asm */
 
 void panic_start(const struct options *options)
 {
@@ -109,13 +110,13 @@ static void print_cpus(void)
 static _Noreturn void leave_and_act(void)
 {
     if (cpu_started)
-        cpu_abandon_stacks((u64)panic_stack, (u64)panic_stack + sizeof panic_stack);
+        cpu_abandon_stacks((u64)boot_stack_start, (u64)boot_stack_end);
     __asm__ volatile("movq %0, %%rsp\n\t"
                      "xorl %%ebp, %%ebp\n\t"
                      "call *%1\n\t"
                      "ud2"
                      :
-                     : "r"((u64)panic_stack + sizeof panic_stack), "r"(act)
+                     : "r"((u64)boot_stack_end), "r"(act)
                      : "memory");
     __builtin_unreachable();
 }

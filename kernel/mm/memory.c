@@ -16,6 +16,7 @@
 #include <kernel/debug/panic.h>
 #include <kernel/debug/symbols.h>
 #include <kernel/mm/memory.h>
+#include <kernel/sanitize/sanitize.h>
 #include <mm/boot.h>
 #include <mm/cpu.h>
 #include <mm/inspect.h>
@@ -105,6 +106,7 @@ static void describe_machine(const struct boot_info *info, const struct options 
     add_segment("text", image_text_start, image_text_end, 0);
     add_segment("rodata", image_rodata_start, image_rodata_end, PAGE_XD);
     add_segment("data", image_data_start, image_data_end, PAGE_R_W | PAGE_XD);
+    sanitize_describe(&mm_boot);
 }
 
 static void warn_about_map(const struct memory_map *map, u64 mem_bytes)

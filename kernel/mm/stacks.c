@@ -11,6 +11,7 @@
 #include <kernel/cpu/trap.h>
 #include <kernel/debug/panic.h>
 #include <kernel/mm/memory.h>
+#include <kernel/sanitize/sanitize.h>
 #include <mm/frame.h>
 #include <mm/paging.h>
 
@@ -26,7 +27,7 @@ bool stack_map(unsigned order, u64 *low, u64 *top)
     u64 start = next_stack + FRAME_BYTES, bytes = FRAME_BYTES << order;
     phys_t first;
 
-    if (start + bytes + FRAME_BYTES > MM_STACKS_END)
+    if (start + bytes + FRAME_BYTES > MM_STACKS_END || !sanitize_stack_mapped(start + bytes + FRAME_BYTES))
         return false;
     first = frame_alloc(ZONE_NORMAL, order);
     if (phys_is_none(first))

@@ -30,6 +30,7 @@ static const struct test_suite *const suites[] = {
     &selftest_map,        &selftest_refusals,   &selftest_unmap,   &selftest_permissions, &selftest_paging,
     &selftest_shootdown,  &selftest_kernel_map, &selftest_traps,   &selftest_user,        &selftest_patterns,
     &selftest_exhaustion, &selftest_sweep,      &selftest_misuse,  &selftest_misuse_maps, &selftest_debug,
+    SELFTEST_SANITIZE
 };
 
 struct totals {

@@ -63,7 +63,7 @@ static void sweep_objects(ul bytes)
         {"kmalloc(%lu), scattered frames", sweep_scatter, call_kmalloc, undo_kmalloc, sweep_release, bytes,
          SWEEP_ASKS | SWEEP_TELLS | SWEEP_MAY_LACK},
         {"kmalloc(%lu), a slab has room", prepare_room, call_kmalloc, undo_kmalloc, sweep_release, bytes,
-         bytes < PAGE_4K_SIZE ? SWEEP_NEVER_ASKS : SWEEP_ASKS | SWEEP_TELLS},
+         mm_debug_slot_bytes(bytes) < PAGE_4K_SIZE ? SWEEP_NEVER_ASKS : SWEEP_ASKS | SWEEP_TELLS},
     };
 
     sweep_all(cases, ARRAY_LENGTH(cases));

@@ -26,4 +26,11 @@ extern const struct test_suite selftest_traps;
 extern const struct test_suite selftest_user;
 extern const struct test_suite selftest_patterns;
 
+#ifdef SANITIZED
+extern const struct test_suite selftest_sanitize;
+#define SELFTEST_SANITIZE &selftest_sanitize,
+#else
+#define SELFTEST_SANITIZE
+#endif
+
 #endif

@@ -26,6 +26,9 @@ const struct choice fault_choices[] = {
     {"stack", "recurse until the guard page"},
     {"rsp", "an exception with a stack pointer that leads nowhere"},
     {"panic", "call panic()"},
+    {"freed", "read an object that was freed; only the sanitized build notices"},
+    {"overrun", "write behind what was asked for of an object; likewise"},
+    {"shift", "shift by too many places; likewise"},
     {NULL, NULL},
 };
 
@@ -103,10 +106,33 @@ static void fault_panic(void)
     panic("asked for by the command fault");
 }
 
+/* The rest does no harm: nothing is written into free objects, and 100 bytes lie in an object of 128. */
+static void fault_freed(void)
+{
+    volatile u64 *object = kmalloc(64, 0);
+    kfree((void *)object);
+    (void)*object;
+}
+
+static void fault_overrun(void)
+{
+    volatile u8 *object = kmalloc(100, 0);
+    if (object != NULL)
+        object[100] = 0;
+    kfree((void *)object);
+}
+
+static void fault_shift(void)
+{
+    volatile unsigned places = 32, one = 1;
+    one = one << places;
+}
+
 /* In the order of fault_choices. */
 static void (*const faults[])(void) = {
     fault_null, fault_write_ro, fault_exec_nx, fault_unmapped, fault_canonical, fault_divide,
-    fault_ud,   fault_int3,     fault_stack,   fault_rsp,      fault_panic,
+    fault_ud,   fault_int3,     fault_stack,   fault_rsp,      fault_panic,     fault_freed,
+    fault_overrun, fault_shift,
 };
 
 _Static_assert(sizeof faults / sizeof faults[0] + 1 == sizeof fault_choices / sizeof fault_choices[0],

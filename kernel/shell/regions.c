@@ -16,7 +16,9 @@ static const struct region regions[] = {
     {MM_HELD_ARRAY, MM_STACKS_START - 1, "held bits"},
     {MM_STACKS_START, MM_STACKS_END - 1, "kernel stacks"},
     {MM_PEEK, MM_PEEK + 0xfff, "peek frame"},
-    {MM_PEEK + 0x1000, MM_IMAGE_START - 1, "unused"},
+    {MM_PEEK + 0x1000, MM_SHADOW_START - 1, "unused"},
+    {MM_SHADOW_START, MM_SHADOW_END - 1, "shadow of the sanitized build"},
+    {MM_SHADOW_END, MM_IMAGE_START - 1, "unused"},
     {MM_IMAGE_START, ~0UL, "kernel image"},
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Objects of kmalloc and kzalloc, of all classes: alignment, clearing, content to the last word. */
 #include <kernel/stress/worker.h>
+#include <mm/sanitize.h>
 
 #define SHIFT_MIN 5
 #define N_CLASSES 16
@@ -52,6 +53,7 @@ static bool object_make(struct worker *worker, struct thing *thing)
         return false;
     *thing = (struct thing){
         .kind = THING_OBJECT, .number = (u8)shift, .at = (u64)words, .tag = worker_random(worker)};
+    sanitize_object_opened(words, bytes); /* the whole class is promised */
     STRESS_EXPECT(worker, (u64)words % bytes == 0, "kmalloc(%lu) gave 0x%lx", size, (ul)words);
     if (clear)
         expect_clear(worker, words, bytes);
