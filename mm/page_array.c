@@ -4,9 +4,10 @@
  *
  * Both are windows, an entry a page (128 bytes) or a word's worth of bits (64 bytes a page).  For each run of RAM the part
  * of the window that describes it is rounded outward to frames and backed by early frames; what the run before backed
- * already is left out.  What lies between is shown as one frame of blank, in the page array only.
+ * already is left out.  What lies between is shown as blank frames, in the page array only: one, or a few over and over where
+ * holes are large.
  *
- * Cost: 192 bytes of RAM cleared a page of RAM, some 15 instructions a page to fill it in.
+ * Cost: 192 bytes of RAM cleared a page of RAM, some 10 instructions a page to fill it in; of a hole 1 a page.
  */
 #include <lib/bits.h>
 #include <mm/page.h>
@@ -15,12 +16,16 @@
 
 #define HELD_BYTES_A_PAGE (PAGE_FRAMES / 8) /* 512 bits */
 
+#define BLANK_MAX_FRAMES 64 /* holes are shown as 256 KiB of blank pages over and over: 8 GiB of them at a time */
+#define BLANK_RAM_SHARE 4096 /* of RAM, at most */
+
 /* A window with so many bytes for each page of physical address space. */
 struct window {
     u64 base, bytes_a_page;
     u64 done;     /* backed, or filled, up to here */
     u64 *n_bytes; /* statistics: what it took */
     phys_t blank; /* of the page array: pages without RAM, shown in holes; else PHYS_NONE */
+    u64 blank_bytes;
 };
 
 /* Cleared frames become pages without RAM: all that such a page says is that it has no roles. */
@@ -54,10 +59,13 @@ static const char *window_fill(const struct window *w, u64 start, u64 end)
 {
     if (phys_is_none(w->blank))
         return NULL;
-    for (; start < end; start += FRAME_BYTES) {
-        if (paging_map_own(virt(start), w->blank, FRAME_BYTES, PAGE_XD | PAGE_GLOBAL, true) != 0)
+    while (start < end) {
+        u64 bytes = min_u64(end - start, w->blank_bytes);
+
+        if (paging_map_own(virt(start), w->blank, bytes, PAGE_XD | PAGE_GLOBAL, true) != 0)
             return "no room for the page array";
-        platform_window(start, w->blank, FRAME_BYTES, false);
+        platform_window(start, w->blank, bytes, false);
+        start += bytes;
     }
     return NULL;
 }
@@ -77,36 +85,44 @@ static const char *window_extend(struct window *w, u64 start, u64 end)
     return wrong;
 }
 
-/* Fills in the pages of a run of RAM: split, without a free frame yet. */
-static void pages_describe(u64 start, u64 end)
+/* Fills in the pages of a run of RAM in one zone: split, without a free frame yet. */
+static void pages_describe(struct Zone *zone, u64 start, u64 end)
 {
-    struct Zone *zone = NULL;
+    u64 addr = align_down(start, PAGE_BYTES);
 
-    for (u32 index = (u32)(start / PAGE_BYTES); (u64)index * PAGE_BYTES < end; index++) {
-        struct Page *page = page_at(index);
-        u64 first = max_u64(start, (u64)index * PAGE_BYTES), last = min_u64(end, (u64)(index + 1) * PAGE_BYTES);
-
-        if (zone == NULL || (u64)index * PAGE_BYTES >= zone->end)
-            zone = zone_of_address((u64)index * PAGE_BYTES);
+    for (struct Page *page = page_of(phys(addr)); addr < end; page++, addr += PAGE_BYTES) {
         page->zone = zone;
-        page->addr_phys = (u64)index * PAGE_BYTES;
+        page->addr_phys = addr;
         page->state = PAGE_SPLIT;
         page->order = PAGE_NO_ORDER;
-        zone->managed_frames += (last - first) / FRAME_BYTES;
     }
+    zone->managed_frames += (end - start) / FRAME_BYTES;
+}
+
+/* Frames of blank: one, or as many as make filling the holes cheap on a large machine. */
+static const char *window_start_blank(struct window *w)
+{
+    u64 ram_frames = ram_bytes_total() / FRAME_BYTES, a_page = sizeof(struct Page);
+    u64 n_holes = (mm.n_pages - min_u64(mm.n_pages, ram_frames / PAGE_FRAMES)) * a_page / FRAME_BYTES;
+    u64 n_wanted = min_u64(min_u64(n_holes / BLANK_MAX_FRAMES, ram_frames / BLANK_RAM_SHARE), BLANK_MAX_FRAMES);
+    u64 n_got;
+
+    w->blank = early_alloc_frames(max_u64(n_wanted, 1), &n_got);
+    if (phys_is_none(w->blank))
+        return "no room for the page array";
+    w->blank_bytes = n_got * FRAME_BYTES;
+    pages_blank(w->blank, n_got);
+    return NULL;
 }
 
 const char *page_array_start(void)
 {
-    struct window pages = {MM_PAGE_ARRAY, sizeof(struct Page), MM_PAGE_ARRAY, &mm.start.page_array_bytes,
-                           early_alloc_frame()};
-    struct window held = {MM_HELD_ARRAY, HELD_BYTES_A_PAGE, MM_HELD_ARRAY, &mm.start.held_array_bytes, PHYS_NONE};
+    struct window pages = {.base = MM_PAGE_ARRAY, .bytes_a_page = sizeof(struct Page), .done = MM_PAGE_ARRAY,
+                           .n_bytes = &mm.start.page_array_bytes};
+    struct window held = {.base = MM_HELD_ARRAY, .bytes_a_page = HELD_BYTES_A_PAGE, .done = MM_HELD_ARRAY,
+                          .n_bytes = &mm.start.held_array_bytes, .blank = PHYS_NONE};
+    const char *wrong = window_start_blank(&pages);
     struct memory_range run;
-    const char *wrong = NULL;
-
-    if (phys_is_none(pages.blank))
-        return "no room for the page array";
-    pages_blank(pages.blank, 1);
 
     for (u64 from = 0; wrong == NULL && ram_next(from, &run); from = run.end) {
         wrong = window_extend(&pages, run.start, run.end);
@@ -116,6 +132,11 @@ const char *page_array_start(void)
     if (wrong != NULL)
         return wrong;
     for (u64 from = 0; ram_next(from, &run); from = run.end)
-        pages_describe(run.start, run.end);
+        for (u64 at = run.start, stop; at < run.end; at = stop) {
+            struct Zone *zone = zone_of_address(at);
+
+            stop = min_u64(run.end, zone->end);
+            pages_describe(zone, at, stop);
+        }
     return NULL;
 }

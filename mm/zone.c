@@ -163,16 +163,15 @@ u64 zone_give_back_grown(void)
     return n_given;
 }
 
-/* How many pages from `index` on lie wholly in [start, end) and in one zone. */
-static u32 whole_pages(u32 index, u64 end)
+/* How many pages from `start` on, the begin of a page, lie wholly in [start, end) and in one zone: as its borders say, while
+ * there are no grown pages. */
+static u32 whole_pages(const struct Zone *zone, u64 start, u64 end)
 {
-    const struct Zone *zone = page_at(index)->zone;
-    u32 n = 0;
+    u64 n = (end - start) / PAGE_BYTES;
 
-    while ((u64)(index + n + 1) * PAGE_BYTES <= end && page_at(index + n)->zone == zone &&
-           page_at(index + n)->n_free == 0)
-        n++;
-    return n;
+    if (mm.n_grown_pages != 0)
+        return n != 0;
+    return (u32)min_u64(n, (zone->end - start) / PAGE_BYTES);
 }
 
 /* Frees the part of [start, end) that lies in the page of `start`, or all whole pages of one zone from there on.
@@ -181,7 +180,7 @@ static u64 add_free_step(u64 start, u64 end)
 {
     struct Page *page = page_of(phys(start));
     struct Zone *zone = page->zone;
-    u32 n_pages = is_aligned(start, PAGE_BYTES) ? whole_pages(page_index(page), end) : 0;
+    u32 n_pages = is_aligned(start, PAGE_BYTES) ? whole_pages(zone, start, end) : 0;
     u64 stop = n_pages != 0 ? start + n_pages * PAGE_BYTES : min_u64(end, align_down(start, PAGE_BYTES) + PAGE_BYTES);
     u64 n_frames = (stop - start) / FRAME_BYTES;
     ul flags = platform_lock(&zone->lock);

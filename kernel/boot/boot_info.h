@@ -37,6 +37,8 @@ struct boot_info {
     char command_line[BOOT_COMMAND_LINE_BYTES];
     bool command_line_cut; /* it was longer than we keep */
 
+    u64 read_since; /* TSC when the parser began to read what the loader left: setting up memory counts from there */
+
     /*
      * The firmware's memory map: entries of {u64 base, u64 length, u32 type, u32 reserved}, map_stride_bytes
      * apart.  Multiboot2 has it inside its own structure, PVH anywhere.

@@ -2,6 +2,7 @@
 #include <kernel/boot/loader.h>
 #include <kernel/boot/multiboot2.h>
 #include <kernel/boot/pvh.h>
+#include <kernel/cpu/registers.h>
 #include <kernel/debug/log.h>
 #include <lib/bits.h>
 #include <mm/layout.h>
@@ -42,12 +43,14 @@ bool loader_read(u32 magic, u64 info_phys, struct boot_info *info, struct option
 {
     static const struct boot_reader reader = {early_at, NULL};
     u64 n_bytes = min_u64(MAX_INFORMATION_BYTES, EARLY_MAPPED_END - info_phys); /* info_phys has 32 bits */
+    u64 begin = tsc_read();
     bool has_map;
 
     if (magic == PVH_MAGIC)
         has_map = pvh_parse(&reader, info_phys, info, &to_log);
     else
         has_map = multiboot2_parse(early_at(NULL, info_phys, n_bytes), n_bytes, info_phys, info, &to_log);
+    info->read_since = begin; /* the parsers clear what they fill in */
     refuse_screen_in_image(&info->framebuffer);
     options_parse(options, info->command_line, &to_log);
     return has_map;

@@ -142,8 +142,8 @@ static void log_zones(u64 instructions)
 
 void memory_start(const struct boot_info *info, const struct options *options)
 {
-    u64 begin = tsc_read(), end;
     const char *wrong;
+    u64 end;
 
     memory_panic_on_misuse(options->onbug_panic);
     describe_machine(info, options);
@@ -160,5 +160,5 @@ void memory_start(const struct boot_info *info, const struct options *options)
     mm_give_back(MEMORY_START_UP_CODE);
     mm_give_back(MEMORY_LOADER_INFORMATION);
     warn_about_map(mm_firmware_map(), options->mem_bytes);
-    log_zones(end - begin);
+    log_zones(end - info->read_since);
 }
