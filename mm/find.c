@@ -9,7 +9,9 @@
  * (struct request).  Wastefully means, for a frame with a role, a page in which it will be alone (role.c).
  *
  * Lending.  NORMAL borrows frames of DMA when nothing else is left, as long as a quarter of DMA stays free for those who
- * need just that.  Whether it does is decided with DMA's lock held, so no two borrowers together take more.
+ * need just that.  Whether it does is decided with DMA's lock held, so no two borrowers together take more.  Looking for
+ * what is cached stops all CPUs for a moment; when it was in vain the zone is *dry*, and until something comes back to it
+ * DMA is asked before.  What fails has always looked everywhere.
  *
  * Cost: a lock and what the first zone's lists cost, as long as they have something.
  *
@@ -35,6 +37,12 @@ static u64 ask_or_grow(struct Zone *zone, struct request *request)
     return find_in_zone(zone, request, 0);
 }
 
+/* From DMA, but for its quarter. */
+static u64 borrow(struct request *request)
+{
+    return find_in_zone(&mm.zone[0], request, mm.zone[0].managed_frames / 4);
+}
+
 u64 find_elsewhere(struct Zone *zone, struct request *request)
 {
     struct mm_cpu *cpu = platform_cpu();
@@ -47,10 +55,14 @@ u64 find_elsewhere(struct Zone *zone, struct request *request)
         return 0;
     }
     n = ask_or_grow(zone, request);
+    if (n == 0 && zone->dry)
+        n = borrow(request);
     if (n == 0 && reclaim_for(zone))
         n = ask_or_grow(zone, request);
-    if (n == 0 && zone->selector == ZONE_NORMAL)
-        n = find_in_zone(&mm.zone[0], request, mm.zone[0].managed_frames / 4);
+    if (n == 0 && zone->selector == ZONE_NORMAL) {
+        zone->dry = true;
+        n = borrow(request);
+    }
     mm_leave(cpu);
     return n;
 }

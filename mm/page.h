@@ -61,8 +61,26 @@ static inline bool page_is_free(const struct Page *page)
 }
 
 /* Lists of pages through next and prev; *head is an index. */
-void page_list_add(u32 *head, struct Page *page);
-void page_list_remove(u32 *head, struct Page *page);
+static inline void page_list_add(u32 *head, struct Page *page)
+{
+    u32 first = *head;
+
+    page->next = first;
+    page->prev = PAGE_NOWHERE;
+    if (first != PAGE_NOWHERE)
+        page_at(first)->prev = page_index(page);
+    *head = page_index(page);
+}
+
+static inline void page_list_remove(u32 *head, struct Page *page)
+{
+    if (page->prev == PAGE_NOWHERE)
+        *head = page->next;
+    else
+        page_at(page->prev)->next = page->next;
+    if (page->next != PAGE_NOWHERE)
+        page_at(page->next)->prev = page->prev;
+}
 
 /* Backs the page array and the held array with early frames, and fills in each page that has RAM.  NULL or what is wrong. */
 MUST_USE const char *page_array_start(void);

@@ -39,27 +39,6 @@
 #include <mm/page.h>
 #include <mm/run.h>
 
-void page_list_add(u32 *head, struct Page *page)
-{
-    u32 first = *head;
-
-    page->next = first;
-    page->prev = PAGE_NOWHERE;
-    if (first != PAGE_NOWHERE)
-        page_at(first)->prev = page_index(page);
-    *head = page_index(page);
-}
-
-void page_list_remove(u32 *head, struct Page *page)
-{
-    if (page->prev == PAGE_NOWHERE)
-        *head = page->next;
-    else
-        page_at(page->prev)->next = page->next;
-    if (page->next != PAGE_NOWHERE)
-        page_at(page->next)->prev = page->prev;
-}
-
 /* ---- lists ---- */
 
 /* The first list of runs that are at least so long: 1 .. 63, or a power of two. */

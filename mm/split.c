@@ -67,23 +67,29 @@ static enum split_kind kind_of(const struct Page *page)
     return page->roles != NULL ? SPLIT_ROLES : SPLIT_PLAIN;
 }
 
-/* Puts a page into the list of this order of its kind, or into none. */
-static void split_relist(struct Zone *zone, struct Page *page, u8 order)
+static inline void list_leave(struct split_lists *lists, struct Page *page)
 {
-    struct split_lists *lists = &zone->split[kind_of(page)];
+    page_list_remove(&lists->head[page->order], page);
+    if (lists->head[page->order] == PAGE_NOWHERE)
+        lists->mask &= ~(1u << page->order);
+}
 
-    if (page->order == order)
-        return;
-    if (page->order != PAGE_NO_ORDER) {
-        page_list_remove(&lists->head[page->order], page);
-        if (lists->head[page->order] == PAGE_NOWHERE)
-            lists->mask &= ~(1u << page->order);
-    }
+/* Moves a page into the list of this order of its kind, or into none. */
+static NOINLINE void list_move(struct split_lists *lists, struct Page *page, u8 order)
+{
+    if (page->order != PAGE_NO_ORDER)
+        list_leave(lists, page);
     page->order = order;
-    if (order != PAGE_NO_ORDER) {
-        page_list_add(&lists->head[order], page);
-        lists->mask |= 1u << order;
-    }
+    if (order == PAGE_NO_ORDER)
+        return;
+    page_list_add(&lists->head[order], page);
+    lists->mask |= 1u << order;
+}
+
+static inline void split_relist(struct Zone *zone, struct Page *page, u8 order)
+{
+    if (page->order != order)
+        list_move(&zone->split[kind_of(page)], page, order);
 }
 
 /* Puts a page to which frames came back where it belongs.  One that is free as a whole becomes a run, unless it has a role
@@ -161,7 +167,7 @@ phys_t split_take(struct Zone *zone, unsigned order)
 /* What page->owner says of pages that this CPU prefers: 1 .. 255.  With more CPUs some share. */
 static u8 owner_of(const struct mm_cpu *cpu)
 {
-    return (u8)(cpu->number % 255 + 1);
+    return (u8)(cpu->number < 255 ? cpu->number + 1 : cpu->number % 255 + 1);
 }
 
 /* The page that this CPU prefers, if it still is that; else NULL. */
@@ -240,50 +246,68 @@ static inline phys_t *take_in_word(ul *free, u64 at, phys_t *frames, phys_t *end
     return frames;
 }
 
+/* The same where no two free frames are neighbours, or hardly ever. */
+static inline phys_t *take_in_sparse_word(ul *free, u64 at, phys_t *frames, phys_t *end)
+{
+    u64 word = *free;
+
+    for (; word != 0 && frames != end; word &= word - 1)
+        *frames++ = phys(at + (u64)__builtin_ctzl(word) * FRAME_BYTES);
+    *free = word;
+    return frames;
+}
+
 u32 split_take_in(struct Zone *zone, struct Page *page, phys_t *frames, u32 n)
 {
     u32 n_taken = (u32)min_u64(n, page->n_free);
     phys_t *end = frames + n_taken;
+    u64 at = page->addr_phys;
 
-    for (unsigned i = 0; frames != end; i++)
-        if (page->free_frames[i] != 0)
-            frames = take_in_word(&page->free_frames[i], page->addr_phys + (u64)i * BITS_PER_WORD * FRAME_BYTES,
-                                  frames, end);
+    for (ul *free = page->free_frames; frames != end; free++, at += BITS_PER_WORD * FRAME_BYTES) {
+        if (*free != 0 && page->order == 0)
+            frames = take_in_sparse_word(free, at, frames, end);
+        else if (*free != 0)
+            frames = take_in_word(free, at, frames, end);
+    }
     page->n_free = (u16)(page->n_free - n_taken);
-    split_relist(zone, page, smaller_order(page));
+    if (page->n_free != 0) {
+        split_relist(zone, page, smaller_order(page));
+    } else if (n_taken != 0) {
+        list_leave(&zone->split[kind_of(page)], page);
+        page->order = PAGE_NO_ORDER;
+    }
     return n_taken;
 }
 
 /* A page for single frames: a plain one, one with roles, a whole one, one that another CPU prefers, in this order. */
-static struct Page *page_for_batch(struct Zone *zone, struct mm_cpu *cpu)
+static struct Page *page_for_batch(struct Zone *zone, u8 owner)
 {
-    struct Page *page = split_choose(zone, cpu, SPLIT_PLAIN, 0);
+    struct Page *page = unowned(zone, SPLIT_PLAIN, 0, owner);
 
     if (LIKELY(page != NULL))
         return page;
-    page = unowned(zone, SPLIT_ROLES, 0, owner_of(cpu));
-    if (page != NULL)
-        return page;
-    page = split_fresh(zone);
-    if (page != NULL) {
-        split_prefer(zone, cpu, page);
-        return page;
-    }
-    page = split_any(zone, SPLIT_PLAIN, 0);
+    page = unowned(zone, SPLIT_ROLES, 0, owner);
+    if (page == NULL)
+        page = split_fresh(zone);
+    if (page == NULL)
+        page = split_any(zone, SPLIT_PLAIN, 0);
     return page != NULL ? page : split_any(zone, SPLIT_ROLES, 0);
 }
 
+/* A page that is emptied at once, which most are when memory is nearly full, is not worth preferring. */
 u32 split_take_batch(struct Zone *zone, struct mm_cpu *cpu, phys_t *frames, u32 n)
 {
-    u32 n_taken = 0;
+    struct Page *page = preferred(zone, cpu, SPLIT_PLAIN);
+    u32 n_taken = page == NULL || page->n_free == 0 ? 0 : split_take_in(zone, page, frames, n);
 
     while (n_taken < n) {
-        struct Page *page = page_for_batch(zone, cpu);
-
+        page = page_for_batch(zone, owner_of(cpu));
         if (page == NULL)
-            break;
+            return n_taken;
         n_taken += split_take_in(zone, page, frames + n_taken, n - n_taken);
     }
+    if (page->owner == 0 && page->n_free != 0 && kind_of(page) == SPLIT_PLAIN)
+        split_prefer(zone, cpu, page);
     return n_taken;
 }
 

@@ -48,6 +48,7 @@ struct Zone {
     struct split_lists split[N_SPLIT_KINDS];
     struct run_lists run[N_RUN_KINDS];
     u64 n_free_frames;        /* in those lists */
+    bool dry;                 /* NORMAL: nothing came back since all that is cached was given back, in vain (find.c) */
 
     /* statistics */
     u64 managed_frames;
@@ -74,6 +75,7 @@ static inline void zone_count_taken(struct Zone *zone, u64 n_frames)
 static inline void zone_count_given(struct Zone *zone, u64 n_frames)
 {
     zone->n_free_frames += n_frames;
+    zone->dry = false;
 }
 
 /* Moves n contiguous pages from UNMAPPED to NORMAL, mapping them: 1 .. 64, or unless `anywhere` a power of two aligned to

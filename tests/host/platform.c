@@ -80,7 +80,7 @@ static int open_memory(const char *name, u64 bytes)
 }
 
 /*
- * Shows one frame again and again, read-only, wherever a hole is.  A process can have some ten thousand
+ * Shows one frame again and again, read-only, wherever a hole is: all that mm shows there are alike.  A process can have some ten thousand
  * mappings, and a hole of 16 TiB wants a quarter of a million: so what is mapped is a file full of copies,
  * each address at a place of its own in it, and neighbours become one mapping.
  */
@@ -92,7 +92,11 @@ static void map_blank(u64 start, u64 bytes, u64 at)
             if (pwrite(blank_file, phys_pointer(phys(at)), FRAME_BYTES, (off_t)copy) != (ssize_t)FRAME_BYTES)
                 die("cannot fill a hole");
     }
-    map_file(blank_file, start, bytes, start % BLANK_BYTES, PROT_READ);
+    for (u64 done = 0, part; done < bytes; done += part) {
+        part = BLANK_BYTES - (start + done) % BLANK_BYTES;
+        part = part < bytes - done ? part : bytes - done;
+        map_file(blank_file, start + done, part, (start + done) % BLANK_BYTES, PROT_READ);
+    }
 }
 
 void host_memory_start(void)
