@@ -85,7 +85,7 @@ static void a_wrong_zone_or_order_gives_no_frame(void **state)
 static void every_wrong_frame_free_is_reported_and_changes_nothing(void **state)
 {
     phys_t frame = frame_alloc(ZONE_NORMAL, 0), block = frame_alloc(ZONE_DMA, 3);
-    struct mm_stat_t before;
+    struct mm_stat_t before, after;
     const phys_t wrong[] = {frame, phys(0), phys(MIB(1)), phys(~0UL), phys(frame.addr + 1), phys(GIB(5)), phys(MIB(640))};
 
     (void)state;
@@ -98,8 +98,8 @@ static void every_wrong_frame_free_is_reported_and_changes_nothing(void **state)
         assert_int_equal(mm_misuse_count(), count + 1);
     }
     assert_int_not_equal(frame_free(block, 4), 0);
-    assert_memory_equal(&before, &(struct mm_stat_t){0}, 0);
-    assert_int_equal(before.free, mm_stat().free);
+    after = mm_stat();
+    assert_memory_equal(&before, &after, sizeof before);
     assert_sound();
     assert_int_equal(frame_free(block, 2), 0);
     assert_int_equal(frame_free(phys_add(block, 4 * FRAME_BYTES), 2), 0);
@@ -107,6 +107,56 @@ static void every_wrong_frame_free_is_reported_and_changes_nothing(void **state)
 }
 
 /* The liveness law: allocate until empty, free in a shuffled order, and the free lists are what they were. */
+/* Refused, reported once, and nothing is different. */
+static void assert_refused(phys_t first, unsigned order)
+{
+    struct mm_stat_t before = mm_stat(), after;
+    ul count = mm_misuse_count();
+
+    assert_int_not_equal(frame_free(first, order), 0);
+    assert_int_equal(mm_misuse_count(), count + 1);
+    after = mm_stat();
+    assert_memory_equal(&before, &after, sizeof before);
+    assert_sound();
+}
+
+static void a_block_that_is_held_in_part_stays_held(void **state)
+{
+    (void)state;
+    for (unsigned order = 1; order < SPLIT_ORDERS; order++) {
+        phys_t first = frame_alloc(ZONE_DMA, order), half = phys_add(first, FRAME_BYTES << (order - 1));
+
+        assert_false(phys_is_none(first));
+        assert_int_equal(frame_free(half, order - 1), 0);
+        assert_refused(first, order);
+        assert_refused(half, order - 1);
+        assert_int_equal(frame_free(first, order - 1), 0); /* whose other half is still there */
+        assert_sound();
+    }
+}
+
+static void a_block_of_pages_is_freed_only_as_such(void **state)
+{
+    phys_t block = frame_alloc(ZONE_NORMAL, SPLIT_ORDERS + 1), single = frame_alloc(ZONE_NORMAL, 0);
+    struct Page *owned = alloc_pages(ZONE_NORMAL, 1, 0);
+    phys_t last = phys(mm.ram_end - PAGE_BYTES);
+
+    (void)state;
+    assert_refused(phys(owned->addr_phys), SPLIT_ORDERS);
+    assert_refused(phys(single.addr & PAGE_2M_MASK), SPLIT_ORDERS);
+    assert_refused(block, 0);
+    assert_refused(block, SPLIT_ORDERS - 1);
+    assert_refused(phys(block.addr & ~(PAGE_BYTES * 4 - 1)), SPLIT_ORDERS + 2);
+    assert_refused(phys(last.addr & ~(PAGE_BYTES * 2 - 1)), SPLIT_ORDERS + 1);
+    assert_refused(block, MM_N_ORDERS);
+    assert_int_equal(frame_free(phys_add(block, PAGE_BYTES), SPLIT_ORDERS), 0); /* a page of it */
+    assert_refused(block, SPLIT_ORDERS + 1);
+    assert_int_equal(frame_free(block, SPLIT_ORDERS), 0);
+    assert_int_equal(frame_free(single, 0), 0);
+    free_pages(owned, 1);
+    assert_sound();
+}
+
 static void after_running_empty_everything_is_as_before(void **state)
 {
     static phys_t frames[20000];
@@ -333,6 +383,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_block_of_frames_is_aligned_to_its_size, start_512m, stop),
         cmocka_unit_test_setup_teardown(a_wrong_zone_or_order_gives_no_frame, start_64m, stop),
         cmocka_unit_test_setup_teardown(every_wrong_frame_free_is_reported_and_changes_nothing, start_512m, stop),
+        cmocka_unit_test_setup_teardown(a_block_that_is_held_in_part_stays_held, start_512m, stop),
+        cmocka_unit_test_setup_teardown(a_block_of_pages_is_freed_only_as_such, start_512m, stop),
         cmocka_unit_test_setup_teardown(after_running_empty_everything_is_as_before, start_64m, stop),
         cmocka_unit_test_setup_teardown(normal_grows_into_unmapped_and_gives_back, start_512m, stop),
         cmocka_unit_test_setup_teardown(alloc_pages_refuses_what_it_should, start_512m, stop),
