@@ -25,7 +25,8 @@
  *
  * From its first bit on, until it is taken off the list, a group is in just one list.  While it has such bits, its slab is
  * not empty for its home, so neither goes away while somebody is between setting the bit and pushing.  When the slab has
- * moved to another home meanwhile, the group is pushed on there, bits and all.
+ * moved to another home meanwhile, the group is sent on there, bits and all; and who empties all homes goes through them
+ * again then (reclaim.c), since that one may have been through.
  *
  * Leaving.  mm_shrink and want of memory make every home take in what came back, free its empty slabs, and leave the
  * others to nobody (home_leave): so what an idle CPU's slabs have to give is there for all.  A home that runs out of slabs
@@ -267,10 +268,12 @@ void home_collect(struct slab_home *home, unsigned class, struct list_node *surp
 
     for (; group != NULL; group = next, n++) {
         next = group->next;
-        if (slab_home(slab_of_group(group)) == home)
+        if (slab_home(slab_of_group(group)) == home) {
             group_collect(home, class, group, surplus);
-        else
-            group_push(group, class);
+            continue;
+        }
+        group_push(group, class);
+        __atomic_fetch_add(&mm.n_groups_sent_on, 1, __ATOMIC_RELAXED);
     }
     __atomic_fetch_sub(&home->n_returned, n, __ATOMIC_RELAXED);
 }

@@ -29,6 +29,8 @@
 #include <mm/role.h>
 #include <mm/slab.h>
 
+#define HOME_ROUNDS 3 /* two do, unless other CPUs go on freeing */
+
 static void context_drain(struct mm_cpu *cpu)
 {
     for (unsigned class = 0; class < MM_N_CLASSES; class++)
@@ -53,6 +55,21 @@ static void reclaim_own_home(void)
     slab_release(code, &code->home);
 }
 
+/* Goes through all homes; again when something was sent on from one to another, which may have been through. */
+static void reclaim_homes(struct mm_cpu *own)
+{
+    u32 n_before, n_rounds = 0;
+
+    do {
+        n_before = __atomic_load_n(&mm.n_groups_sent_on, __ATOMIC_RELAXED);
+        if (own->context == MM_CONTEXT_CODE) {
+            reclaim_own_home();
+            platform_synchronize(reclaim_own_home);
+        }
+        slab_release_shared(own);
+    } while (__atomic_load_n(&mm.n_groups_sent_on, __ATOMIC_RELAXED) != n_before && ++n_rounds < HOME_ROUNDS);
+}
+
 /* All that the running context may give back, but for grown pages.  First everybody's magazines: what is in them may be at
  * home anywhere. */
 static void reclaim_caches(void)
@@ -63,10 +80,8 @@ static void reclaim_caches(void)
     if (own->context == MM_CONTEXT_CODE) {
         reclaim_own_caches();
         platform_synchronize(reclaim_own_caches);
-        reclaim_own_home();
-        platform_synchronize(reclaim_own_home);
     }
-    slab_release_shared(own);
+    reclaim_homes(own);
     role_release_idle();
     limbo_settle();
     role_release_idle(); /* what left limbo may have been the last with a role in its page */

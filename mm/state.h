@@ -66,6 +66,7 @@ struct mm {
 
     /* statistics, changed atomically */
     u64 n_failures[MM_N_CLASSES]; /* of kmalloc */
+    u32 n_groups_sent_on;         /* to the home that their slab had moved to (home.c) */
     u64 shared_bytes;
     u64 n_misuses;
     bool idle_role_tables;    /* a role table may say nothing */

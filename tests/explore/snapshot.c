@@ -173,6 +173,7 @@ static void normalize_counters(struct mm_cpu *sum, struct mm_cpu *other)
 void state_normalize(void)
 {
     mm.n_misuses = 0;
+    mm.n_groups_sent_on = 0;
     for (unsigned i = 0; i < MM_N_ZONES; i++)
         mm.zone[i].low_water_frames = 0;
     for (unsigned i = 0; i < MM_N_CLASSES; i++)

@@ -237,6 +237,30 @@ static void a_group_follows_its_slab(void **state)
     assert_all_is_back();
 }
 
+/* The same just before a shrink: the home that the group is sent on to has been through by then. */
+static void one_shrink_brings_back_what_is_sent_on(void **state)
+{
+    struct mm_stat_t now;
+    void *objects[8];
+
+    (void)state;
+    take(objects, 8, 512);
+    run_on(2);
+    give(objects, 8);
+    magazine_drain(cpu[2], 4);
+    assert_null(mm.orphans.returned[4]);
+    assert_non_null(cpu[0]->home.returned[4]);
+    mm.orphans.returned[4] = cpu[0]->home.returned[4];
+    mm.orphans.n_returned = cpu[0]->home.n_returned;
+    cpu[0]->home.returned[4] = NULL;
+    cpu[0]->home.n_returned = 0;
+    run_on(0);
+    mm_shrink();
+    now = mm_stat();
+    assert_memory_equal(&now, &at_start, sizeof now);
+    assert_sound();
+}
+
 /* ---- threads ---- */
 
 /* Where CPUs leave objects for each other. */
@@ -304,6 +328,7 @@ int main(void)
         TEST(an_object_back_from_elsewhere_is_still_free_only_once),
         TEST(slabs_of_an_idle_cpu_are_there_for_all),
         TEST(a_group_follows_its_slab),
+        TEST(one_shrink_brings_back_what_is_sent_on),
         TEST(cpus_at_once_lose_nothing),
     };
 
