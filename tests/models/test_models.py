@@ -25,10 +25,12 @@ CASES = [
     ("synchronize", 2, 2, [1, 2, 3, 4, 5, 6, 7, 9], [8]),
     ("live", 2, 4, range(1, 8), []),
     ("live", 3, 2, range(1, 8), []),
+    ("homes", 2, 5, range(1, 7), []),
 ]
 CASES_FULL = [
     ("shootdown", 3, 1, range(1, 9), []),
     ("synchronize", 3, 1, [7, 10, 11], []),
+    ("homes", 3, 2, [1, 3, 4, 5], []),
 ]
 
 
