@@ -74,13 +74,16 @@ static bool caches_want_off(u32 change)
     struct mm_cpu *own = platform_cpu();
     bool done;
 
+    if (own->context != MM_CONTEXT_CODE)
+        return false;
     mm_enter(own); /* another CPU's request to drain must not come in the middle of ours */
     __atomic_fetch_add(&mm.n_caches_off, change, __ATOMIC_SEQ_CST);
+    caches_empty_and_cut();
     done = platform_synchronize(caches_empty_and_cut);
-    if (done)
-        caches_empty_and_cut();
-    else
+    if (!done) {
         __atomic_fetch_sub(&mm.n_caches_off, change, __ATOMIC_SEQ_CST);
+        caches_empty_and_cut();
+    }
     mm_leave(own);
     return done;
 }

@@ -21,8 +21,9 @@
  *
  *      AT_LOCK      spinning for one of mm's locks: in the middle of something; not now
  *      AT_REST      waiting in smp_synchronize(NULL): reads no metadata, but its caches may be in the middle
- * of something; answers a request that runs nothing AT_DRAIN     its ordinary code outside of mm (mm_cpu.busy
- * is 0), or waiting in smp_synchronize(fn): anything goes
+ *                   of something; answers a request that runs nothing
+ *      AT_DRAIN     its ordinary code outside of mm (mm_cpu.busy is 0), or waiting in smp_synchronize(fn):
+ *                   anything goes
  *
  * What cannot be answered stays in the mailbox, and the sender interrupts again.  A CPU at rest must not wait
  * for the lock of a sender that waits for it; so it gives up when that is taken (smp_synchronize is then
@@ -45,14 +46,26 @@ enum mail { MAIL_FLUSH = 1, MAIL_SYNCHRONIZE = 2 };
 #define SPINS_BEFORE_AGAIN 64
 #define SPINS_BETWEEN_MOST 16384
 
+/* A lock that is taken in the order of asking.  With one that is whoever's first, a CPU can wait for a minute while the
+ * others, who are just there, take turns. */
+struct turns {
+    u32 next, now;
+};
+
 static struct {
-    u32 lock;
+    struct turns lock;
     u64 start, n_pages;
 } flush;
 
+#define N_SERVED 4
+
 static struct {
-    u32 lock;
+    struct turns lock;
     void (*fn)(void);
+    struct {
+        void (*fn)(void);
+        u32 turn;
+    } served[N_SERVED]; /* the last turns in which something was run everywhere */
 } synchronize;
 
 /* A cache line each: they are looked into while spinning. */
@@ -160,22 +173,29 @@ u32 smp_timer_counts_per_ms(void)
     return ~0u - left;
 }
 
-static bool try_take(u32 *lock)
+/* Takes a lock that nobody has or waits for. */
+static bool try_take(struct turns *lock)
 {
-    return __atomic_exchange_n(lock, 1, __ATOMIC_ACQUIRE) == 0;
+    u32 now = __atomic_load_n(&lock->now, __ATOMIC_RELAXED), turn = now;
+
+    return __atomic_compare_exchange_n(&lock->next, &turn, now + 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
-static void take(u32 *lock, enum place place)
+/* Takes a lock; the turn that somebody had when it was asked for. */
+static u32 take(struct turns *lock, enum place place)
 {
-    while (!try_take(lock)) {
+    u32 turn = __atomic_fetch_add(&lock->next, 1, __ATOMIC_SEQ_CST), then = __atomic_load_n(&lock->now, __ATOMIC_SEQ_CST);
+
+    while (__atomic_load_n(&lock->now, __ATOMIC_ACQUIRE) != turn) {
         serve(place);
         cpu_pause();
     }
+    return then;
 }
 
-static void release(u32 *lock)
+static void release(struct turns *lock)
 {
-    __atomic_store_n(lock, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&lock->now, lock->now + 1, __ATOMIC_RELEASE);
 }
 
 static void interrupt_those_with(enum mail kind)
@@ -234,18 +254,44 @@ void smp_flush_others(u64 start, u64 n_pages)
         flush_others(start, n_pages);
 }
 
+/* Whether all CPUs have run fn in a turn that began after turn `then`: the CPU that asked for it had run it by itself
+ * before, and waited since. */
+static bool was_served_since(void (*fn)(void), u32 then)
+{
+    for (unsigned i = 0; i < N_SERVED; i++)
+        if (synchronize.served[i].fn == fn && (s32)(synchronize.served[i].turn - then) > 0)
+            return true;
+    return false;
+}
+
+/* Has all others run fn, unless they did while this CPU waited: when memory is short, all of them ask for the same. */
+static void run_on_others(void (*fn)(void))
+{
+    u32 then = take(&synchronize.lock, AT_DRAIN), turn = synchronize.lock.now;
+
+    if (!was_served_since(fn, then)) {
+        synchronize.fn = fn;
+        send_and_wait(MAIL_SYNCHRONIZE, AT_DRAIN);
+        synchronize.served[turn % N_SERVED].fn = fn;
+        synchronize.served[turn % N_SERVED].turn = turn;
+    }
+    release(&synchronize.lock);
+}
+
 bool smp_synchronize(void (*fn)(void))
 {
     if (nobody_else())
         return true;
     if (!(rflags_read() & RFLAGS_IF))
         return false;
-    if (fn != NULL)
-        take(&synchronize.lock, AT_DRAIN);
-    else if (!try_take(&synchronize.lock))
+    if (fn != NULL) {
+        run_on_others(fn);
+        return true;
+    }
+    if (!try_take(&synchronize.lock))
         return false;
-    synchronize.fn = fn;
-    send_and_wait(MAIL_SYNCHRONIZE, fn != NULL ? AT_DRAIN : AT_REST);
+    synchronize.fn = NULL;
+    send_and_wait(MAIL_SYNCHRONIZE, AT_REST);
     release(&synchronize.lock);
     return true;
 }
