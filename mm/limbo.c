@@ -14,7 +14,8 @@
  *      role_frames_free, slab_destroy --> limbo --(every CPU seen outside)--> frames, descriptor frames
  *
  * With one CPU that is at once, except inside an interrupt handler; with several it is done for LIMBO_SLABS at a time,
- * by mm_shrink, and before memory runs out.
+ * by mm_shrink, and before memory runs out.  Where it is not possible just then, the next try is when there are twice as
+ * many: taking them out and putting them back is not done over and over.
  *
  * Locking: mm.limbo.lock, also inside a zone's.  Nothing is freed with it held.
  */
@@ -29,6 +30,7 @@
 void limbo_start(void)
 {
     list_init(&mm.limbo.slabs);
+    mm.limbo.n_slabs_due = LIMBO_SLABS;
 }
 
 void limbo_add_slab(struct slab *slab)
@@ -109,8 +111,10 @@ static bool limbo_settle_once(void)
     limbo_take(&mm.limbo, &taken);
     if (!platform_synchronize(NULL)) {
         limbo_put_back(&taken);
+        mm.limbo.n_slabs_due = 2 * mm.limbo.n_slabs + LIMBO_SLABS;
         return false;
     }
+    mm.limbo.n_slabs_due = LIMBO_SLABS;
     limbo_leave_places(taken.n_tables);
     while ((node = list_pop(&taken.slabs)) != NULL)
         descriptor_free(container_of(node, struct slab, link));
@@ -136,7 +140,7 @@ void limbo_settle_if_due(void)
 {
     bool alone = mm.boot_cpu[MM_CONTEXT_INTERRUPT].next == NULL;
 
-    if (mm.limbo.n_slabs >= LIMBO_SLABS || mm.limbo.n_tables == LIMBO_TABLES ||
+    if (mm.limbo.n_slabs >= mm.limbo.n_slabs_due || mm.limbo.n_tables == LIMBO_TABLES ||
         (alone && mm.limbo.n_slabs + mm.limbo.n_tables != 0))
         limbo_settle();
 }

@@ -17,6 +17,7 @@ struct limbo {
     struct list_node slabs; /* descriptors of slabs that are no more */
     bool settling; /* somebody is about it */
     u32 n_slabs, n_tables;
+    u32 n_slabs_due;            /* so many slabs are worth a round */
     u32 n_tables_taken;         /* being settled, or about to come: their places in `table` are kept */
     phys_t table[LIMBO_TABLES]; /* frames of role tables that no page has any more */
 };

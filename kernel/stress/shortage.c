@@ -15,10 +15,10 @@ static u64 take_all(struct worker *worker)
 {
     u64 last = 0;
 
-    for (unsigned order = FRAME_MAX_ORDER + 1; order-- > 0 && !stress_is_over();) {
+    for (unsigned order = FRAME_MAX_ORDER + 1; order-- > 0 && !stress_look_up(worker);) {
         phys_t first;
 
-        while (!stress_is_over() && !phys_is_none(first = frame_alloc(ZONE_NORMAL, order))) {
+        while (!stress_look_up(worker) && !phys_is_none(first = frame_alloc(ZONE_NORMAL, order))) {
             u64 *words = phys_2_virt(first.addr);
 
             words[0] = last;
@@ -49,7 +49,7 @@ void shortage(struct worker *worker)
 {
     u64 key = worker->random, last = take_all(worker);
 
-    for (unsigned i = 0; i < STEPS_WITHOUT && !stress_is_over(); i++)
+    for (unsigned i = 0; i < STEPS_WITHOUT && !stress_look_up(worker); i++)
         worker_step(worker);
     give_all(worker, last, key);
 }
