@@ -43,11 +43,12 @@ static bool call_kzalloc(ul bytes)
     return words != NULL;
 }
 
-/* A slab with room for one more. */
+/* A slab with room for one more.  Blocks come in as many at a time as lie together: how many is not the same each time, so
+ * those that came beside the first stay in the magazine. */
 static bool prepare_room(ul bytes)
 {
-    return sweep_fill_slabs(bytes) && (object = kmalloc(bytes, 0)) != NULL && sweep_fill_slabs(bytes) &&
-           kfree(object) == 0;
+    return sweep_fill_slabs(bytes) && (object = kmalloc(bytes, 0)) != NULL &&
+           (bytes >= FRAME_BYTES || sweep_fill_slabs(bytes)) && kfree(object) == 0;
 }
 
 /* Each of them for a class of slabs or blocks; the states of slabs make no difference to blocks. */
