@@ -3,6 +3,7 @@
 """Faults on purpose: the report names what happened and where, with registers, names of functions and the walk of the
 address; the panic shell looks and does nothing else; screen and keyboard work in it."""
 import re
+import time
 
 from lib import picture
 from lib.machine import Machine, require_qemu
@@ -10,6 +11,7 @@ from lib.report import Suite, check, check_equal, check_in
 from lib.shell import EOL
 
 PANIC_PROMPT = "panic> "
+PAINT_SECONDS = 10
 REPORT_SECONDS = 30
 REGISTERS = ["rax", "rbx", "rsp", "rip", "r15", "cr0", "cr2", "cr3", "cr4"]
 KINDS = {                               # kind: what its report must say
@@ -96,11 +98,21 @@ def the_panic_shell_only_looks():
         check_equal(in_panic(machine, "mm_stat -j"), stat, "mm_stat -j in the panic shell")
 
 
+def screen_with_prompt(machine):
+    """The lines of the screen, which may be painted later than the serial line is written to."""
+    end = time.monotonic() + PAINT_SECONDS
+    while True:
+        lines = picture.read_framebuffer(machine.picture(), picture.Font())
+        if PANIC_PROMPT.rstrip() in lines or time.monotonic() > end:
+            return lines
+        time.sleep(0.2)
+
+
 def the_report_is_on_the_screen():
     with Machine(boot="bios") as machine:
         machine.start_shell()
         report_of(machine, "write-ro")
-        lines = picture.read_framebuffer(machine.picture(), picture.Font())
+        lines = screen_with_prompt(machine)
         check_in(PANIC_PROMPT.rstrip(), lines, "the prompt on the screen")
         check([line for line in lines if line.startswith("backtrace")], f"no backtrace on the screen: {lines}")
         machine.type_line("mm_stat")
