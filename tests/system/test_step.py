@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The benches' figures, counted another way: one instruction after another through QEMU's debugger stub.
 
-`scripts/bench --step` goes through all figures; here are some of each kind.
+`scripts/bench --step` goes through all figures; here are some of each kind.  And the fast paths' machine code is looked at.
 """
 import os
 import sys
@@ -13,9 +13,13 @@ from lib.report import Suite, check, check_equal
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "bench"))
 
 import step     # noqa: E402  (after the path to it)
+import timed    # noqa: E402
 
 WANTED = [("kmalloc_pair", 64), ("kmalloc_pair", 65536), ("frame_pair", 0), ("page_pair", 1), ("map4k_map", 64 << 10),
           ("map4k_unmap", 64 << 10), ("mm_stat", 0), ("loop_overhead", 64), ("tsc_overhead", 0)]
+
+# What they may call: before they begin with a CPU's caches, or when they have left them.
+CALLS_OUTSIDE = {("kzalloc", "memset"), ("free_pages", "get_CR3")}
 
 
 def agree(count, figure):
@@ -38,6 +42,16 @@ def noticed(counts):
             check(step.disagreements([other], figures), f"{count.case.name}: {change} instruction is not noticed")
 
 
+def fast_paths_call_nothing():
+    """Who interrupts a fast path knows it by its place (mm/types.h, FAST_PATH): so it must not be elsewhere meanwhile."""
+    symbols = timed.Symbols()
+    start, end = symbols.address("image_fast_start"), symbols.address("image_fast_end")
+    calls = {(symbols.name(at), text.split("<")[-1].rstrip(">")) for at, text in timed.disassembly().items()
+             if start <= at < end and text.startswith("call")}
+    check_equal(calls - CALLS_OUTSIDE, set(), "what fast paths call while they are in the middle")
+    check(any(start <= at < end for at in symbols.starts), "there are no fast paths")
+
+
 def main():
     suite = Suite(__doc__)
     require_qemu()
@@ -49,6 +63,7 @@ def main():
         suite.run(f"{name}_{param}_is_the_same_by_stepping", agree, count, figures[name, param])
     suite.run("an_operation_is_what_it_calls", around, counts)
     suite.run("a_single_instruction_is_noticed", noticed, counts)
+    suite.run("fast_paths_call_nothing", fast_paths_call_nothing)
     suite.finish()
 
 
