@@ -53,10 +53,11 @@ void platform_load_table(phys_t top);
 
 /*
  * Runs fn once on every other CPU, in an interrupt that found its ordinary code outside of mm (mm_cpu.busy is 0), or
- * while it waits in this call with an fn of its own; true when all have.  What several ask for at a time may be done once for
- * all of them: so the caller runs fn on its own CPU first.  With NULL nothing is run, and a CPU that waits in
- * this call counts as well.  False, and nothing done, where it is not possible to wait: in an interrupt handler; with
- * several CPUs, with interrupts off, or (NULL only) when another CPU is about it.
+ * while it waits in this call with an fn of its own; true when all have since it was called.  What several ask for at a time
+ * may be done once for all of them: so fn may run on the caller's CPU as well; to be sure of that the caller runs it itself.
+ * With NULL nothing is run, and a CPU that waits in this call counts as well.  False, and nothing done, where it is not
+ * possible to wait: in an interrupt handler; with several CPUs, with interrupts off, or (NULL only) when another CPU is
+ * about it.
  */
 bool platform_synchronize(void (*fn)(void));
 

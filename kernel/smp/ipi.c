@@ -254,8 +254,7 @@ void smp_flush_others(u64 start, u64 n_pages)
         flush_others(start, n_pages);
 }
 
-/* Whether all CPUs have run fn in a turn that began after turn `then`: the CPU that asked for it had run it by itself
- * before, and waited since. */
+/* Whether all CPUs have run fn in a turn that began after turn `then`. */
 static bool was_served_since(void (*fn)(void), u32 then)
 {
     for (unsigned i = 0; i < N_SERVED; i++)
@@ -264,16 +263,32 @@ static bool was_served_since(void (*fn)(void), u32 then)
     return false;
 }
 
-/* Has all others run fn, unless they did while this CPU waited: when memory is short, all of them ask for the same. */
-static void run_on_others(void (*fn)(void))
+/* The request whose turn it is.  NULL is noted, too: so no turn stays noted until its number comes again. */
+static void have_others_run(void (*fn)(void), enum place place)
 {
-    u32 then = take(&synchronize.lock, AT_DRAIN), turn = synchronize.lock.now;
+    u32 turn = synchronize.lock.now;
 
-    if (!was_served_since(fn, then)) {
-        synchronize.fn = fn;
-        send_and_wait(MAIL_SYNCHRONIZE, AT_DRAIN);
-        synchronize.served[turn % N_SERVED].fn = fn;
-        synchronize.served[turn % N_SERVED].turn = turn;
+    synchronize.fn = fn;
+    send_and_wait(MAIL_SYNCHRONIZE, place);
+    synchronize.served[turn % N_SERVED].fn = fn;
+    synchronize.served[turn % N_SERVED].turn = turn;
+}
+
+static void run_here(void (*fn)(void))
+{
+    u64 flags = interrupts_save();
+
+    fn();
+    interrupts_restore(flags);
+}
+
+/* Has all run fn, unless they did while this CPU waited: when memory is short, all of them ask for the same.  This one, too:
+ * those who are served by it are owed a run here that began after they asked. */
+static void run_in_turn(void (*fn)(void))
+{
+    if (!was_served_since(fn, take(&synchronize.lock, AT_DRAIN))) {
+        run_here(fn);
+        have_others_run(fn, AT_DRAIN);
     }
     release(&synchronize.lock);
 }
@@ -285,13 +300,12 @@ bool smp_synchronize(void (*fn)(void))
     if (!(rflags_read() & RFLAGS_IF))
         return false;
     if (fn != NULL) {
-        run_on_others(fn);
+        run_in_turn(fn);
         return true;
     }
     if (!try_take(&synchronize.lock))
         return false;
-    synchronize.fn = NULL;
-    send_and_wait(MAIL_SYNCHRONIZE, AT_REST);
+    have_others_run(NULL, AT_REST);
     release(&synchronize.lock);
     return true;
 }

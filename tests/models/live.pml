@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The live byte of an object: mm/kmalloc.c, and mm/slab.c as far as objects go to and fro.
+ * The live byte of an object: mm/kmalloc.c, and mm/magazine.c as far as objects go to and fro.
  *
  * One object, that lies in its slab, in a CPU's magazine, or is live.  Each CPU allocates it, refills and
- * flushes its magazine, and frees it at any time, right or wrong, as often as it likes; an interrupt handler
- * of the CPU, which has no magazine and takes objects from slabs and brings them back at once, is one more of
- * them (HANDLERS: the last CPU is such).  A pointer is known to everybody as soon as kmalloc has returned.
+ * flushes its magazine, and frees it at any time, right or wrong, as often as it likes.  A CPU may bring back at
+ * once what was freed: so one that always does, as an interrupt handler, is among them.  A pointer is known to
+ * everybody as soon as kmalloc has returned.  The slab is one place that one CPU at a time takes from or gives
+ * to: how homes see to that, with a lock or with bits of what came back, is in homes.pml.
  *
  * Properties.  The object is never in two places.  A free succeeds exactly when the object is live, and of
  * any number of frees of one life exactly one succeeds (`live` goes from true to false once).  A wrong free
  * changes nothing: what it did to the byte is gone when it returns, and who frees rightly is never refused.
  *
- * Mutants: 1 kfree looks and counts down in two steps; 2 kfree does not look; 3 flush and refill without the
- * class's lock; 4 the byte is set after the object was handed out; 5 a round goes into the magazine before
- * the byte is cleared; 6 a wrong free counts up again whatever the byte is by then; 7 a wrong free leaves the
+ * Mutants: 1 kfree looks and counts down in two steps; 2 kfree does not look; 3 several CPUs flush
+ * and refill at a time; 4 the byte is set after the object was handed out; 5 a round goes into the magazine
+ * before the byte is cleared; 6 a wrong free counts up again whatever the byte is by then; 7 a wrong free leaves the
  * byte as it made it.
  */
 #include "machine.pml"
@@ -21,18 +22,13 @@
 #ifndef OPERATIONS
 #define OPERATIONS 3
 #endif
-#ifndef HANDLERS
-#define HANDLERS 0
-#endif
-
-#define HAS_MAGAZINE(me) ((me) < N - HANDLERS)
 
 short live_byte;        /* 1: live; wrong frees count it below 0 for a moment */
 bool setting[N];        /* kmalloc's store of 1 waits in the store buffer */
 bool is_live;           /* between the return of kmalloc and the free that succeeds */
 bool in_slab = true;    /* its free bit */
 bool in_magazine[N];
-bool class_lock;
+bool home_entered;
 byte n_places = 1;      /* must never be above 1 */
 
 #define FENCE(me) (!setting[me])
@@ -59,32 +55,32 @@ active proctype landing()
     od
 }
 
-inline class_take(me)
+inline home_enter(me)
 {
     if
     :: MUTANT(3) -> skip
-    :: else -> atomic { FENCE(me) && !class_lock -> class_lock = true }
+    :: else -> atomic { FENCE(me) && !home_entered -> home_entered = true }
     fi
 }
 
-/* magazine_refill: from the slab, under the lock. */
+/* magazine_refill: from the slab. */
 inline refill(me)
 {
-    class_take(me);
+    home_enter(me);
     got = in_slab;
     if
     :: got -> atomic { in_slab = false; in_magazine[me] = true }
     :: else -> skip
     fi;
-    class_lock = false
+    home_entered = false
 }
 
 /* magazine_flush. */
 inline flush(me)
 {
-    class_take(me);
+    home_enter(me);
     atomic { in_magazine[me] = false; in_slab = true };
-    class_lock = false
+    home_entered = false
 }
 
 /* kmalloc: the round leaves the magazine, the byte becomes 1, the pointer is everybody's. */
@@ -139,9 +135,8 @@ inline release(me)
         :: else -> skip
         fi;
         if
-        :: !HAS_MAGAZINE(me) -> flush(me)
-        :: HAS_MAGAZINE(me) -> flush(me)
-        :: HAS_MAGAZINE(me) -> skip
+        :: flush(me)
+        :: skip
         fi
     :: !got && MUTANT(6) -> live_byte++
     :: !got && (MUTANT(5) || MUTANT(7)) -> skip

@@ -32,7 +32,7 @@ bool finished[N];
 
 /* A mailbox a CPU, a bit a kind (kernel/smp/ipi.c), and what the one request of each kind under way says. */
 bool flush_mail[N], sync_mail[N];
-bool flush_lock, sync_lock;
+byte flush_next, flush_now, sync_next, sync_now;    /* their locks are taken in turns */
 byte flush_range;
 bool sync_runs_fn;
 

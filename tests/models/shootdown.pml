@@ -14,7 +14,8 @@
  *
  * Mutants: 1 answers before it invalidates; 2 flush requests without the lock; 3 who spins for a lock is
  * deaf; 4 looking, doing and answering with interrupts on; 5 flushes before the entry is cleared; 6 a panic
- * waits for the others; 7 a panic respects locks; 8 looking before interrupts are off.
+ * waits for the others; 7 a panic respects locks; 8 looking before interrupts are off; 9 who waits for
+ * his turn to flush is deaf.
  */
 #include "machine.pml"
 
@@ -76,7 +77,7 @@ proctype handler(byte me) provided (!stopped[me])
     od
 }
 
-/* Takes a lock as platform_lock and take() in ipi.c do: who waits looks into the mailbox.  In a panic locks are broken. */
+/* Takes a lock as platform_lock does: who waits looks into the mailbox.  In a panic locks are broken. */
 inline lock(me, which, may_break)
 {
     do
@@ -95,7 +96,12 @@ inline flush_others(me, range)
         atomic { saved = interrupts[me]; interrupts[me] = false };
         if
         :: MUTANT(2) -> skip
-        :: else -> lock(me, flush_lock, false)
+        :: else ->
+            atomic { FENCE(me) -> turn = flush_next; flush_next++ };
+            do
+            :: atomic { flush_now == turn -> turn = 0; break }
+            :: flush_now != turn && flush_mail[me] && !MUTANT(9) -> serve(me)
+            od
         fi;
         atomic { flush_range = range; i = 0 };
         do
@@ -107,7 +113,7 @@ inline flush_others(me, range)
         :: atomic { i == N -> i = 0; break }
         :: flush_mail[me] -> serve(me)
         od;
-        atomic { flush_lock = false; interrupts[me] = saved; saved = false }
+        atomic { flush_now++; interrupts[me] = saved; saved = false }
     fi
 }
 
@@ -168,7 +174,7 @@ inline panic(me)
 
 proctype code(byte me) provided (RUNS(me))
 {
-    byte n, i, wanted;
+    byte n, i, wanted, turn;
     bool was_on, saved;
 
     do

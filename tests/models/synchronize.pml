@@ -8,14 +8,16 @@
  * (reclaim); use their caches; hold and wait for a lock with interrupts off; ask for a TLB flush.
  *
  * Properties.  Nobody reads a table that has been freed.  What empties a CPU's caches never comes in the
- * middle of an operation on them.  Nothing stands still for ever.
+ * middle of an operation on them.  When a request for that returns, every CPU has done it since it was made.
+ * Nothing stands still for ever.
  *
  * Mutants: 1 the handler answers wherever it came in; 2 who spins for a lock answers; 3 a settler waits for
  * the lock of a sender; 4 a table is freed without waiting; 5 waiting with interrupts off; 6 who waits for a
  * lock gives no answers; 7 the sender looks at counters of the others instead of asking; 8 the same without
  * store buffers, which does hold: it is they that make asking necessary; 9 kfree reads without being busy; 10
  * a table comes into limbo before its end has landed; 11 before the page lets go of it (both want three
- * CPUs).
+ * CPUs); 12 the sender of a request that serves others does not run fn itself in its turn (wants three, too); 13 a turn
+ * that was under way when somebody asked serves him.
  */
 #include "machine.pml"
 
@@ -34,6 +36,8 @@ byte busy[N];           /* mm_cpu.busy, as its own CPU sees it */
 bool reads[N], reads_landed[N]; /* for mutants 7 and 8: whether it is in kfree, for itself and as others see it */
 bool in_middle[N];      /* of an operation on the CPU's caches */
 bool role_lock, settling, in_limbo;
+byte served;            /* 1 + the last turn in which fn was run everywhere */
+bool ran_since[N * N];  /* whether CPU i ran fn since CPU a asked for it, at a * N + i */
 
 #define FENCE(me) (!unhanging[me])
 
@@ -54,6 +58,14 @@ active proctype landing()
 #define ENTER(me) busy[me]++
 #define LEAVE(me) busy[me]--
 
+/* A CPU empties its caches: whoever asked for it before this has it. */
+#define RAN_FOR(asker, me) ran_since[(asker) * N + (me)] = true
+#if N > 2
+#define RUNS_FN(me) atomic { assert(!in_middle[me]); RAN_FOR(0, me); RAN_FOR(1, me); RAN_FOR(2, me) }
+#else
+#define RUNS_FN(me) atomic { assert(!in_middle[me]); RAN_FOR(0, me); RAN_FOR(1, me) }
+#endif
+
 /* Whether serve() would do anything with the mail, at this place. */
 #define CAN_ANSWER(me, place) \
     (sync_mail[me] && (place == AT_DRAIN || (place == AT_REST && !sync_runs_fn) || (place == AT_LOCK && MUTANT(2))))
@@ -67,7 +79,7 @@ inline serve(me, place)
         if
         :: CAN_ANSWER(me, place) ->
             if
-            :: sync_runs_fn -> assert(!in_middle[me])
+            :: sync_runs_fn -> RUNS_FN(me)
             :: else -> skip
             fi;
             sync_mail[me] = false
@@ -94,7 +106,16 @@ inline lock(me, which, place)
     od
 }
 
-/* A macro: the name of an array is no argument of an inline. */
+/* take() in ipi.c; `then` is the turn that somebody had when it was asked for.  Macros: neither the name of an
+ * array nor what is counted up is an argument of an inline. */
+#define take(me, next, now, place) \
+    atomic { FENCE(me) -> turn = next; next++ }; \
+    then = now; \
+    do \
+    :: atomic { now == turn -> turn = 0; break } \
+    :: atomic { now != turn && !MUTANT(6) && HAS_WORK(me, place) -> serve(me, place) } \
+    od
+
 #define send_and_wait(me, box, place) \
     do \
     :: atomic { i < N && FENCE(me) -> box[i] = (i != me) || box[i]; i++ } \
@@ -110,9 +131,9 @@ inline lock(me, which, place)
 inline flush_others(me)
 {
     atomic { before = interrupts[me]; interrupts[me] = false };
-    lock(me, flush_lock, AT_LOCK);
+    take(me, flush_next, flush_now, AT_LOCK);
     send_and_wait(me, flush_mail, AT_LOCK);
-    atomic { flush_lock = false; interrupts[me] = before; before = false }
+    atomic { flush_now++; interrupts[me] = before; before = false; then = 0 }
 }
 
 /* smp_synchronize(NULL). */
@@ -133,32 +154,56 @@ inline synchronize_nothing(me)
         :: !interrupts[me] && !MUTANT(5) -> skip
         :: else ->
             if
-            :: MUTANT(3) -> lock(me, sync_lock, AT_REST); did = true
+            :: MUTANT(3) -> take(me, sync_next, sync_now, AT_REST); did = true; then = 0
             :: else ->
-                atomic {
+                atomic {    /* try_take */
                     FENCE(me);
-                    did = !sync_lock;
-                    sync_lock = true
+                    did = (sync_next == sync_now);
+                    sync_next = sync_next + (did -> 1 : 0)
                 }
             fi;
             if
             :: did ->
                 sync_runs_fn = false;
                 send_and_wait(me, sync_mail, AT_REST);
-                sync_lock = false
+                sync_now++
             :: else -> skip
             fi
         fi
     fi
 }
 
-/* smp_synchronize(fn). */
+/* smp_synchronize(fn), with the one fn there is: the CPU has run it, then asked.  In its turn it runs fn once more and has
+ * the others run it; unless all have since it asked. */
 inline synchronize_fn(me)
 {
-    lock(me, sync_lock, AT_DRAIN);
-    sync_runs_fn = true;
-    send_and_wait(me, sync_mail, AT_DRAIN);
-    sync_lock = false
+    atomic {
+        i = 0;
+        do
+        :: i < N -> ran_since[me * N + i] = (i == me); i++
+        :: else -> i = 0; break
+        od
+    };
+    take(me, sync_next, sync_now, AT_DRAIN);
+    if
+    :: served > then + 1 || (served == then + 1 && MUTANT(13)) -> skip
+    :: else ->
+        sync_runs_fn = true;
+        if
+        :: MUTANT(12) -> skip
+        :: else -> RUNS_FN(me)
+        fi;
+        send_and_wait(me, sync_mail, AT_DRAIN);
+        served = sync_now + 1
+    fi;
+    atomic {
+        do
+        :: i < N -> assert(ran_since[me * N + i]); i++
+        :: else -> i = 0; break
+        od;
+        sync_now++;
+        then = 0
+    }
 }
 
 /* limbo_settle, one round; what cannot be settled goes back. */
@@ -186,7 +231,7 @@ inline settle(me)
 
 proctype code(byte me)
 {
-    byte n, i;
+    byte n, i, turn, then;
     bool before, did, led;
 
     do

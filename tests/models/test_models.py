@@ -21,15 +21,15 @@ SECONDS = 300
 
 # Model, CPUs, operations of each; the mutants that must fail, and those that must not.
 CASES = [
-    ("shootdown", 2, 2, range(1, 9), []),
-    ("synchronize", 2, 2, [1, 2, 3, 4, 5, 6, 7, 9], [8]),
+    ("shootdown", 2, 2, range(1, 10), []),
+    ("synchronize", 2, 2, [1, 2, 3, 4, 5, 6, 7, 9, 13], [8]),
     ("live", 2, 4, range(1, 8), []),
     ("live", 3, 2, range(1, 8), []),
     ("homes", 2, 5, range(1, 7), []),
 ]
 CASES_FULL = [
-    ("shootdown", 3, 1, range(1, 9), []),
-    ("synchronize", 3, 1, [7, 10, 11], []),
+    ("shootdown", 3, 1, range(1, 10), []),
+    ("synchronize", 3, 1, [7, 10, 11, 12, 13], []),
     ("homes", 3, 2, [1, 3, 4, 5], []),
 ]
 
