@@ -52,8 +52,9 @@ struct mm_cpu {
     u32 top[64 + 1];
     u32 limit[CLASS_MAX_SHIFT + 1];
     struct magazine magazine[MM_N_CLASSES];
-    u8 n_refills[N_SLAB_CLASSES]; /* of a magazine, since it was flushed last */
-    bool flushed[N_SLAB_CLASSES]; /* since it was refilled last */
+    bool in_use;                  /* magazines may hold something; not so for interrupt handlers, and while caches are off */
+    u8 n_refills[MM_N_CLASSES];   /* of a magazine, since it was full last */
+    u8 n_flushes[MM_N_CLASSES];   /* since it was empty last */
     u64 large_bytes;  /* what the magazines of blocks may hold by their limits; large_budget at most, or one round (magazine.c) */
     u64 large_budget; /* 0 for interrupt handlers, and while caches are off */
     struct slab_home home;

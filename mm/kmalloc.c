@@ -21,6 +21,15 @@
  *
  * Why counted, and not exchanged: the sign comes with it, where an exchange wants a value before and a test after.
  *
+ * Why locked, also for an object that is freed where it came from: what kfree returns depends on whether another CPU was
+ * first, for both of them.  No such operation can do with plain loads and stores: each CPU would have to write that it is
+ * there, and then to read whether the other one is, and a store may still wait in the CPU when the load after it is done
+ * (Attiya et al., "Laws of Order", POPL 2011: an atomic instruction or a fence between a store and a load is needed in one of the
+ * two at least).  To leave it to the other one alone, that would have to interrupt this CPU and wait for its answer, which
+ * kfree may not: it is called with interrupts off, and by interrupt handlers.  To find out later, when the object goes
+ * home, is too late for the value that was returned.  So one locked instruction a pair it is, about 5 ns, on a cache line that
+ * no other CPU wants; all else is plain.
+ *
  * A top-level page table in an object of kmalloc is noted in its role (paging), which leads kfree astray on purpose: the
  * slow path then refuses while the table is loaded.
  *

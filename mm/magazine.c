@@ -10,15 +10,26 @@
  *                           |                          top      limit + 1: capacity 4
  *                           below the oldest round, without an object
  *
- * An empty magazine is refilled, and a full one flushed, by halves: so a caller that goes back and forth over the border
- * does not come here each time.  What is flushed is what was freed longest ago; the warm rest moves down.
+ * How much.  A magazine that runs empty or full comes here; the more of it happens in a row, the more it gets.
  *
- * How much.  A small class holds up to SMALL_BYTES, at most 63 rounds.  The large classes share one budget, large_budget:
- * mm.magazine_bytes / 2, 128 KiB from 512 MiB of RAM on.  It is given out as capacity, round by round, to the class that asks:
- * one that runs empty or full has its capacity doubled while there is budget; what others have and do not use is taken
- * back for it, and when all of it lies in rounds of other classes, those that hold most are flushed by halves.  One object
- * larger than the budget may be held as long as nothing else is: so a caller that takes and gives one and the same does
- * not go to the frames each time, and the next large object that comes here puts an end to it.
+ *      empty        gets half its basic capacity; when it was not full since, twice as many as the last time
+ *      full         gives back three quarters; when it has done so and was not empty since, its capacity is doubled instead
+ *      empty again  has its basic capacity, or what it got if that is more
+ *
+ * (With large objects each step wants LARGE_IN_A_ROW such visits: a magazine of one or two is soon full twice.)
+ *
+ * So where objects come and go by turns, little lies idle here, and slabs are not opened for it; and in a burst of either
+ * the way here is short.  What is given back is what was freed longest ago; the warm rest moves down.
+ *
+ *                         basic capacity                     at most
+ *      up to 2 KiB        a frame's worth: 64 .. 2           four frames': 64 .. 8
+ *      4 KiB and more     four frames' worth: 4, 2, 1, ..    64, or what the budget allows
+ *
+ * The large classes share a budget, large_budget: mm.magazine_bytes, 256 KiB from 512 MiB of RAM on, of which what is above
+ * 3/8, 96 KiB, is for bursts.  It is given out as capacity, round by round, to the class that asks; what others have and
+ * do not use is taken back for it, and when all of it lies in rounds of other classes, those that hold most are flushed by
+ * halves.  One object larger than the budget may be held as long as nothing else is: so a caller that takes and gives
+ * one and the same does not go to the frames each time.
  *
  * Cost: some 8 instructions an object refilled or flushed, besides those of slabs and blocks.
  *
@@ -36,8 +47,11 @@
 #include <mm/slab.h>
 #include <mm/state.h>
 
-#define SMALL_BYTES FRAME_BYTES            /* 64-byte objects and smaller: 64 of them; 2 KiB: 2 */
-#define SMALL_BURST_BYTES (4 * FRAME_BYTES) /* 256 bytes: 64; 2 KiB: 8 */
+#define SMALL_BYTES FRAME_BYTES             /* basic capacity of a small class, ... */
+#define SMALL_BURST_BYTES (4 * FRAME_BYTES) /* ... and the most that it may have */
+#define LARGE_BYTES (4 * FRAME_BYTES)       /* basic capacity of a large class */
+#define LARGE_IN_A_ROW 2                    /* what makes a burst of large objects */
+#define LARGE_EIGHTHS 3                     /* of the budget: what there is without a burst */
 
 void magazines_start(struct mm_cpu *cpu)
 {
@@ -49,18 +63,34 @@ void magazines_start(struct mm_cpu *cpu)
     }
 }
 
-/* So many objects of a small class come to so many bytes, or to less on a small machine. */
-static u32 small_rounds(unsigned class, u64 bytes)
+/* How many objects of a class come to so many bytes: at least one, less on a small machine. */
+static u32 rounds_of(unsigned class, u64 bytes)
 {
-    return (u32)min_u64(max_u64(min_u64(bytes, mm.magazine_bytes) >> (class + CLASS_MIN_SHIFT), 1), MAGAZINE_ROUNDS);
+    u64 n = min_u64(bytes, mm.magazine_bytes) >> (class + CLASS_MIN_SHIFT);
+
+    return n < 1 ? 1 : n < MAGAZINE_ROUNDS ? (u32)n : MAGAZINE_ROUNDS;
+}
+
+static u32 basic_capacity(unsigned class)
+{
+    return rounds_of(class, class_is_blocks(class) ? LARGE_BYTES : SMALL_BYTES);
+}
+
+static u32 most_capacity(unsigned class)
+{
+    return rounds_of(class, class_is_blocks(class) ? mm.magazine_bytes : SMALL_BURST_BYTES);
 }
 
 void magazines_cut(struct mm_cpu *cpu, bool in_use)
 {
-    for (unsigned class = 0; class < MM_N_CLASSES; class++)
-        magazine_set_capacity(cpu, class, in_use && !class_is_blocks(class) ? small_rounds(class, SMALL_BYTES) : 0);
+    for (unsigned class = 0; class < MM_N_CLASSES; class++) {
+        /* large ones get theirs when they ask for it */
+        magazine_set_capacity(cpu, class, in_use && !class_is_blocks(class) ? basic_capacity(class) : 0);
+        cpu->n_refills[class] = cpu->n_flushes[class] = 0;
+    }
     cpu->large_bytes = 0;
-    cpu->large_budget = in_use ? mm.magazine_bytes / 2 : 0;
+    cpu->large_budget = in_use ? mm.magazine_bytes : 0;
+    cpu->in_use = in_use;
 }
 
 /* Gives the n rounds that came first back, and moves the others down. */
@@ -77,16 +107,13 @@ static void magazine_give(struct mm_cpu *cpu, unsigned class, u32 n)
     magazine_set_count(cpu, class, left);
 }
 
-static void magazine_give_half(struct mm_cpu *cpu, unsigned class)
-{
-    magazine_give(cpu, class, (magazine_count(cpu, class) + 1) / 2);
-}
-
 void magazine_drain(struct mm_cpu *cpu, unsigned class)
 {
     if (magazine_count(cpu, class) != 0)
         magazine_give(cpu, class, magazine_count(cpu, class));
 }
+
+/* ---- capacities of large classes ---- */
 
 /* Takes back what large classes may hold and do not. */
 static void large_trim(struct mm_cpu *cpu)
@@ -102,20 +129,20 @@ static void large_trim(struct mm_cpu *cpu)
 }
 
 /* Raises the capacity of a large class by up to n rounds; false when the budget does not allow for one. */
-static bool large_grow(struct mm_cpu *cpu, unsigned class, u32 n)
+static bool large_grow(struct mm_cpu *cpu, unsigned class, u32 n, bool burst)
 {
-    u64 bytes = class_bytes(class), room;
-    u32 capacity;
+    unsigned shift = class + CLASS_MIN_SHIFT;
+    u32 capacity = magazine_capacity(cpu, class);
+    u64 budget = burst ? cpu->large_budget : cpu->large_budget / 8 * LARGE_EIGHTHS, room;
 
-    if (cpu->large_bytes + n * bytes > cpu->large_budget)
+    if (cpu->large_bytes + ((u64)n << shift) > budget && cpu->large_bytes != (u64)capacity << shift)
         large_trim(cpu);
-    room = cpu->large_budget > cpu->large_bytes ? (cpu->large_budget - cpu->large_bytes) / bytes : 0;
+    room = budget > cpu->large_bytes ? (budget - cpu->large_bytes) >> shift : 0;
     if (cpu->large_bytes == 0 && cpu->large_budget != 0 && room == 0)
         room = 1; /* larger than the budget, and alone */
-    capacity = magazine_capacity(cpu, class);
     n = (u32)min_u64(min_u64(n, room), MAGAZINE_ROUNDS - capacity);
     magazine_set_capacity(cpu, class, capacity + n);
-    cpu->large_bytes += n * bytes;
+    cpu->large_bytes += (u64)n << shift;
     return n != 0;
 }
 
@@ -130,61 +157,58 @@ static unsigned large_heaviest(const struct mm_cpu *cpu)
     return heaviest;
 }
 
-/* Room for one more round in a large class that is full. */
-static void large_make_room(struct mm_cpu *cpu, unsigned class)
+/* A capacity of one for a large class that has none. */
+static void large_begin(struct mm_cpu *cpu, unsigned class)
+{
+    while (!large_grow(cpu, class, 1, false)) {
+        unsigned heaviest = large_heaviest(cpu);
+
+        magazine_give(cpu, heaviest, (magazine_count(cpu, heaviest) + 1) / 2);
+    }
+}
+
+/* ---- full, empty ---- */
+
+/* How many visits of one kind make a burst. */
+static unsigned in_a_row(unsigned class)
+{
+    return class_is_blocks(class) ? LARGE_IN_A_ROW : 1;
+}
+
+/* Doubles a capacity of n rounds, or nearly; false when it is as large as may be. */
+static bool capacity_grow(struct mm_cpu *cpu, unsigned class, u32 n)
+{
+    u32 more = n < most_capacity(class) - n ? n : most_capacity(class) - n;
+
+    if (class_is_blocks(class))
+        return more != 0 && large_grow(cpu, class, more, true);
+    magazine_set_capacity(cpu, class, n + more);
+    return more != 0;
+}
+
+/* Room for more rounds in a magazine that is full. */
+static void make_room(struct mm_cpu *cpu, unsigned class)
 {
     u32 n = magazine_count(cpu, class);
 
-    if (large_grow(cpu, class, (u32)max_u64(n, 1)))
-        return;
-    if (n != 0) {
-        magazine_give_half(cpu, class);
-        return;
-    }
-    while (cpu->large_budget != 0 && !large_grow(cpu, class, 1))
-        magazine_give_half(cpu, large_heaviest(cpu));
-}
-
-/* Room for more rounds in a small class that is full. */
-static void small_make_room(struct mm_cpu *cpu, unsigned class)
-{
-    u32 n = magazine_count(cpu, class), most = small_rounds(class, SMALL_BURST_BYTES);
-
     cpu->n_refills[class] = 0;
-    if (n == 0)
-        return;
-    if (cpu->flushed[class] && n < most) {
-        magazine_set_capacity(cpu, class, (u32)min_u64(2 * n, most));
+    if (n == 0) {
+        large_begin(cpu, class);
         return;
     }
-    cpu->flushed[class] = true;
+    if (cpu->n_flushes[class] >= in_a_row(class) && n < most_capacity(class) && capacity_grow(cpu, class, n))
+        return;
+    if (cpu->n_flushes[class] < in_a_row(class))
+        cpu->n_flushes[class]++;
     magazine_give(cpu, class, n - n / 4);
-}
-
-/* How many rounds a small class is to get that is empty: twice as many as last time, if it has not been full since. */
-static u32 small_want(struct mm_cpu *cpu, unsigned class)
-{
-    u32 base = small_rounds(class, SMALL_BYTES), most = small_rounds(class, SMALL_BURST_BYTES), n;
-
-    if (magazine_capacity(cpu, class) == 0)
-        return 1;
-    n = (base + 1) / 2 << cpu->n_refills[class];
-    if (n < most)
-        cpu->n_refills[class]++;
-    n = n < most ? n : most;
-    cpu->flushed[class] = false;
-    magazine_set_capacity(cpu, class, n > base ? n : base);
-    return n;
 }
 
 void magazine_put(struct mm_cpu *cpu, unsigned class, struct round round)
 {
     u32 n;
 
-    if (class_is_blocks(class))
-        large_make_room(cpu, class);
-    else
-        small_make_room(cpu, class);
+    if (cpu->in_use)
+        make_room(cpu, class);
     n = magazine_count(cpu, class);
     cpu->magazine[class].round[n] = round;
     magazine_set_count(cpu, class, n + 1);
@@ -196,22 +220,34 @@ void magazine_put(struct mm_cpu *cpu, unsigned class, struct round round)
     }
 }
 
-/* How many rounds a large class is to get that is empty. */
-static u32 large_want(struct mm_cpu *cpu, unsigned class)
+/* How many rounds a magazine that is empty is to get.  Sets its capacity. */
+static u32 want(struct mm_cpu *cpu, unsigned class)
 {
-    large_grow(cpu, class, (u32)max_u64(magazine_capacity(cpu, class), 1));
-    return (u32)max_u64(magazine_capacity(cpu, class) / 2, 1);
+    u32 basic = basic_capacity(class), most = most_capacity(class);
+    u32 n = (basic + 1) / 2 << cpu->n_refills[class] / in_a_row(class);
+
+    if (n < most)
+        cpu->n_refills[class]++;
+    else
+        n = most;
+    cpu->n_flushes[class] = 0;
+    if (!class_is_blocks(class)) {
+        magazine_set_capacity(cpu, class, n > basic ? n : basic);
+        return n;
+    }
+    cpu->large_bytes -= magazine_capacity(cpu, class) * class_bytes(class);
+    magazine_set_capacity(cpu, class, 0);
+    if (!large_grow(cpu, class, n > basic ? n : basic, n > basic))
+        return 1;
+    return n < magazine_capacity(cpu, class) ? n : magazine_capacity(cpu, class);
 }
 
 bool magazine_refill(struct mm_cpu *cpu, unsigned class)
 {
     struct round *round = cpu->magazine[class].round;
-    u32 n;
+    u32 n = cpu->in_use ? want(cpu, class) : 1;
 
-    if (class_is_blocks(class))
-        n = blocks_take(cpu, class, round, large_want(cpu, class));
-    else
-        n = slab_take(cpu, class, round, small_want(cpu, class));
+    n = class_is_blocks(class) ? blocks_take(cpu, class, round, n) : slab_take(cpu, class, round, n);
     cpu->n_taken[class] += n;
     magazine_set_count(cpu, class, n);
     if (UNLIKELY(n > 1 && n > magazine_capacity(cpu, class))) /* caches went out of use meanwhile (cpu.c) */

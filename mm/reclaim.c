@@ -35,6 +35,7 @@ static void context_drain(struct mm_cpu *cpu)
 {
     for (unsigned class = 0; class < MM_N_CLASSES; class++)
         magazine_drain(cpu, class);
+    magazines_cut(cpu, cpu->in_use); /* forgets bursts: what comes next is as at boot */
     page_stack_drain(cpu);
     frame_stack_drain(cpu);
 }

@@ -56,14 +56,14 @@ static void change_role(phys_t frame, enum role role)
 
 static int start_machine(void **state)
 {
-    void *others[2]; /* for its magazine */
+    void *others[4]; /* for magazines */
 
     (void)state;
     assert_null(machine_start_bytes(MIB(512), NULL));
     cpu = mm_boot_cpu(MM_CONTEXT_CODE);
     assert_non_null(small = kmalloc(64, 0));
     for (unsigned i = 0; i < ARRAY_LENGTH(others); i++)
-        assert_non_null(others[i] = kmalloc(16384, 0));
+        assert_non_null(others[i] = kmalloc(4096UL << i % 3, 0));
     assert_non_null(large = kmalloc(16384, 0));
     for (unsigned i = 0; i < ARRAY_LENGTH(others); i++)
         assert_int_equal(kfree(others[i]), 0);
@@ -74,7 +74,7 @@ static int start_machine(void **state)
         assert_false(phys_is_none(held = frame_alloc(ZONE_NORMAL, 0)));
     while (page_of(held)->roles == NULL);
     assert_in_range(slab->n_absent, 2, 63);
-    assert_true(magazine_count(cpu, CLASS_64) > 1 && magazine_count(cpu, CLASS_16384) > 1);
+    assert_true(magazine_count(cpu, CLASS_64) > 1 && magazine_count(cpu, CLASS_16384) != 0);
     assert_sound();
     return 0;
 }
@@ -360,7 +360,7 @@ static void i317_large_objects_share_a_budget(void **state)
     (void)state;
     BREAK(317, cpu->large_bytes, cpu->large_bytes + FRAME_BYTES);
     BREAK(317, cpu->limit[SHIFT_64 + 8], cpu->limit[SHIFT_64 + 8] + sizeof(struct round));
-    BREAK(317, cpu->large_budget, 2 * 16384 - 1);
+    BREAK(317, cpu->large_budget, 16384);
 }
 
 static void i318_objects_on_their_way_home_are_in_one_list(void **state)
