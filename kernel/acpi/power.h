@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The ways to leave: off, reset, or out of the emulator.  Any context, also after a panic; interrupts are off
- * from there on.  Every wait is bounded; what does not work is said, and the CPU halts.
+ * from there on.  The caller has seen to the console (console_finish).  Every wait is bounded; what does not
+ * work is said, and the CPU halts.
  */
 #ifndef KERNEL_ACPI_POWER_H
 #define KERNEL_ACPI_POWER_H
@@ -12,6 +13,7 @@ struct acpi_fadt;
 struct acpi_sleep_type;
 
 #define POWER_EXIT_SUCCESS 0x10 /* QEMU's exit status is then 2 * 0x10 + 1 = 33 */
+#define POWER_EXIT_FAILURE 0x11 /* 35 */
 
 /* For acpi_start: what the tables say.  `off` is NULL when \_S5_ is not known. */
 void power_start(const struct acpi_fadt *fadt, const struct acpi_sleep_type *off);

@@ -37,6 +37,7 @@
 #define STATUS_OVERRUN 0x02
 #define STATUS_GARBLED 0x1c /* parity, framing, break */
 #define STATUS_EMPTY 0x20   /* room in the transmitter */
+#define STATUS_IDLE 0x40    /* nothing left in it */
 #define STATUS_ABSENT 0xff
 
 #define DIVISOR (115200 / 115200) /* of the chip's 1.8432 MHz / 16 */
@@ -256,8 +257,11 @@ void serial_continue(void)
 
 void serial_finish(void)
 {
-    if (serial.present && !serial.stuck && !serial_send_held(PATIENT_LOOKS))
-        serial.stuck = true;
+    if (!serial.present || serial.stuck)
+        return;
+    serial.stuck = !serial_send_held(PATIENT_LOOKS);
+    for (u32 i = 0; i < SHORT_LOOKS && !serial.stuck && !(inb(UART_STATUS) & STATUS_IDLE); i++)
+        continue; /* what is in the chip is not on the line yet */
 }
 
 struct serial_counts serial_count(void)

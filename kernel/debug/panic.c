@@ -82,6 +82,8 @@ static __attribute__((format(printf, 1, 2))) void print_line(const char *format,
 static _Noreturn void act(void)
 {
     bool silent = level > LEVEL_LAST_WORDS;
+    if (!silent)
+        console_finish(); /* which may fail, too, and then has its turn no more */
     switch (action) {
     case PANIC_REBOOT:
         power_reboot();

@@ -10,6 +10,7 @@
 #include <kernel/shell/format.h>
 #include <kernel/shell/help.h>
 #include <kernel/shell/out.h>
+#include <kernel/shell/shell.h>
 #include <kernel/shell/wait.h>
 #include <kernel/time/time.h>
 #include <lib/string.h>
@@ -88,22 +89,25 @@ static bool run_log(struct call *call)
 static bool run_reboot(struct call *call)
 {
     (void)call;
+    console_finish();
     power_reboot();
 }
 
 static bool run_poweroff(struct call *call)
 {
     (void)call;
+    console_finish();
     power_off();
 }
 
 static bool run_exit(struct call *call)
 {
-    u64 code = POWER_EXIT_SUCCESS;
+    u64 code = shell_line_failed() ? POWER_EXIT_FAILURE : POWER_EXIT_SUCCESS;
     if (call->n && !call_number(call, 0, &code))
         return false;
     if (code > UINT8_MAX)
         return out_error("exit code '%s' does not fit in a byte", call->argument[0]);
+    console_finish();
     power_try_exit((u8)code);
     return out_error("there is no debug-exit port: this is no emulator, or it was started without");
 }
@@ -192,8 +196,8 @@ const struct command commands_shell[] = {
      .flags = COMMAND_LOOKS},
     {.name = "exit",
      .usage = "exit [CODE]",
-     .summary = "end QEMU with status 2 * CODE + 1 (CODE: 0x10)",
-     .example = "exit",
+     .summary = "end QEMU with status 2 * CODE + 1 (CODE: 0x10; after a failure on its line 0x11)",
+     .example = "exit\nselftest; exit",
      .trouble = "only for emulators that have the port 0xf4",
      .run = run_exit,
      .n_max = 1,

@@ -25,7 +25,7 @@
 
 static const struct boot_info *boot_info;
 static const struct options *boot_options;
-static bool in_panic, in_autorun;
+static bool in_panic, in_autorun, line_failed;
 
 /* Words of the lines inside each other; too large for the stack.  One shell, so one set. */
 static struct words words_of_depth[SHELL_N_NESTED];
@@ -120,13 +120,20 @@ bool shell_run_commands(const char *line, unsigned depth)
         if (in_autorun && !depth)
             echo(words);
         ok = call_run(depth, words->n, words->word, words->quoted) && ok;
+        line_failed = line_failed || !ok;
     }
     return ok;
+}
+
+bool shell_line_failed(void)
+{
+    return line_failed;
 }
 
 void shell_run_line(const char *line)
 {
     u64 n_before = results_count();
+    line_failed = false;
     out_interrupted_clear();
     console_page_begin();
     shell_run_commands(line, 0);

@@ -22,6 +22,9 @@ _Noreturn void shell_run(void);
 /* Runs one line as if it had been typed: `;` between commands; the first Ctrl-C ends all of it. */
 void shell_run_line(const char *line);
 
+/* True when a command of the line that runs now has failed already. */
+bool shell_line_failed(void);
+
 /*
  * The panic shell: prompt "panic> ", only commands that look.  For panic(): console_panic() was called,
  * interrupts are off and stay so, locks may be held by who will never give them back.

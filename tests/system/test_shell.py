@@ -277,6 +277,16 @@ def tables_are_known_for_what_they_are(shell):
     shell.error(f"kfree {address(root) + 0xffff800000000000:#x}")
 
 
+def exit_tells_of_its_line(line, status):
+    """A script learns from QEMU's status whether what it asked for went well."""
+    with Machine(cmdline=f'autorun="{line}"') as machine:
+        check_equal(machine.wait_exit(), status, f"QEMU's exit status after {line}")
+    with Machine() as machine:
+        machine.start_shell().error("kfree 1")
+        machine.shell.send(line + "\r")
+        check_equal(machine.wait_exit(), status, f"QEMU's exit status after an error and then {line}")
+
+
 TESTS = [
     arrows_and_their_control_keys, removing, what_is_edited_is_what_runs, a_long_line_can_be_edited, history,
     history_has_64_and_no_duplicates, tab_completes, tab_shows_what_each_is_for, the_nearest_name, numbers,
@@ -295,6 +305,8 @@ def main():
             if suite.full or test not in SLOW:
                 suite.run(test.__name__, test, shell)
         suite.run("check_is_ok_at_the_end", shell.ok, "check")
+    for line, status in (("check; exit", 33), ("kfree 1; check; exit", 35), ("repeat 2 kfree 1; exit", 35), ("kfree 1; exit 16", 33)):
+        suite.run(f"exit_tells_of_the_line_{line}", exit_tells_of_its_line, line, status)
     suite.finish()
 
 
