@@ -14,6 +14,7 @@ static const struct {
     {"objects", STRESS_OBJECTS},   {"blocks", STRESS_BLOCKS}, {"pages", STRESS_PAGES},
     {"mappings", STRESS_MAPPINGS}, {"shrink", STRESS_SHRINK}, {"shoot", STRESS_SHOOT},
     {"shortage", STRESS_SHORTAGE}, {"wrong", STRESS_WRONG},   {"duels", STRESS_DUELS},
+    {"crowd", STRESS_CROWD},       {"faults", STRESS_FAULTS},     {"spoil", STRESS_SPOIL},
 };
 
 /* The parts named in a list "a,b,c"; 0 after an error line. */
@@ -59,7 +60,9 @@ static bool run_stress(struct call *call)
 
 static const struct command_option options_stress[] = {
     {"-i", NULL, "allocate in timer interrupts, too"},
-    {"-p", "PARTS", "only objects,blocks,pages,mappings,shrink,shortage,wrong,shoot,duels"},
+    {"-p", "PARTS",
+     "only objects,blocks,pages,mappings,shrink,shortage,wrong,faults,shoot,duels,crowd; "
+     "spoil: an object, to see the report"},
     {NULL, NULL, NULL},
 };
 
@@ -68,7 +71,8 @@ const struct command commands_stress[] = {
      .usage = "stress [-i] [-p PARTS] SECS [SEED]",
      .summary = "all that mm can do, at once, on all CPUs, every content checked",
      .example = "stress 10\nstress -i 60 42",
-     .trouble = "a fault of mm ends it with an error that names CPU, step and seed; Ctrl-C ends it early",
+     .trouble = "a fault of mm ends it with each CPU's last events and an error that names CPU, step and seed; "
+                "Ctrl-C ends it early",
      .run = run_stress,
      .options = options_stress,
      .n_min = 1,

@@ -68,7 +68,16 @@ static u64 one_bytes(const struct burst *burst)
 
 static u64 has(enum stress_part part)
 {
-    return (stress.request.parts & part) != 0;
+    return (stress.parts & part) != 0;
+}
+
+static u64 choose_order(struct worker *worker, enum burst_kind kind)
+{
+    u64 r = worker_random(worker);
+
+    if (kind == BURST_FRAMES)
+        return r % BURST_ORDERS;
+    return stress.only_shift != 0 ? stress.only_shift : SHIFT_MIN + r % SHIFTS;
 }
 
 /* Chooses what; false when that is not to be done in this run. */
@@ -76,9 +85,8 @@ static bool burst_choose(struct worker *worker, struct burst *burst)
 {
     u64 r = worker_random(worker) % 16, most = worker->in_interrupt ? BURST_IN_INTERRUPT : BURST_MOST;
 
-    burst->kind = r == 0 ? BURST_PAGE : r < 5 ? BURST_FRAMES : BURST_OBJECTS;
-    burst->order = (unsigned)(burst->kind == BURST_FRAMES ? worker_random(worker) % BURST_ORDERS
-                                                          : SHIFT_MIN + worker_random(worker) % SHIFTS);
+    burst->kind = stress.only_shift != 0 || r >= 5 ? BURST_OBJECTS : r == 0 ? BURST_PAGE : BURST_FRAMES;
+    burst->order = (unsigned)choose_order(worker, burst->kind);
     burst->tag = worker_random(worker);
     if (burst->kind == BURST_PAGE)
         most = min_u64(most, BURST_PAGES);
@@ -124,6 +132,7 @@ bool burst(struct worker *worker)
 
     if (!burst_choose(worker, &it))
         return true;
+    trace(worker, TRACE_BURST, it.kind, it.n, it.order);
     burst_take(&it);
     if (it.n != 0)
         burst_give(worker, &it);

@@ -202,6 +202,7 @@ static bool cell_map(struct worker *worker, struct cell *cell)
 
     cell->start = choose_start(worker, cell);
     cell->tag = worker_random(worker);
+    trace(worker, TRACE_MAP, 0, cell->start, cell->n_frames);
     if (mm_map_phys_addr(cell->start, cell->phys, bytes, FLAGS, worker_chance(worker, 2)) != 0) {
         expect_unreachable(worker, cell, 0, cell->n_frames);
         return false;
@@ -230,6 +231,7 @@ static void cell_unmap(struct worker *worker, struct cell *cell)
 {
     u64 bytes = cell->n_frames * FRAME_BYTES;
 
+    trace(worker, TRACE_UNMAP, 0, cell->start, cell->n_frames);
     enter_phase(cell, CHANGING);
     if (worker_chance(worker, 3))
         cell_unmap_part(worker, cell);

@@ -111,6 +111,7 @@ void duel_all(struct worker *worker)
         barrier();
         if (duel.at == 0)
             break;
+        trace(worker, TRACE_DUEL, duel.kind, duel.at, 0);
         wait_for_start();
         if (free_it())
             __atomic_fetch_add(&duel.n_won, 1, __ATOMIC_RELAXED);

@@ -47,8 +47,10 @@ static void give_all(struct worker *worker, u64 last, u64 key)
 
 void shortage(struct worker *worker)
 {
-    u64 key = worker->random, last = take_all(worker);
+    u64 key = worker->random, last;
 
+    trace(worker, TRACE_SHORTAGE, 0, 0, 0);
+    last = take_all(worker);
     for (unsigned i = 0; i < STEPS_WITHOUT && !stress_look_up(worker); i++)
         worker_step(worker);
     give_all(worker, last, key);

@@ -2,13 +2,15 @@
 /*
  * A run.
  *
- *      shrink, note mm_stat -> duels -> shooting -> slice, slice, ... -> all dropped -> shrink, mm_check,
- * mm_stat as before
+ *      shrink, note mm_stat -> duels -> crowd -> shooting -> work -> all dropped -> shrink, mm_check, mm_stat as before
  *
- * A *slice* is a second in which all CPUs work (worker.c).  Between two of them they rest, and the boot CPU
- * runs mm_check, with all that is live in place, and says how far it is.  Everything random comes from the
- * seed, and which CPU was how fast: with QEMU's -icount from the seed alone.
+ * Each of these phases is made of *slices*: a second in which all CPUs do the same kind of thing.  Between two of
+ * them they rest, and the boot CPU runs mm_check, with all that is live in place, and says how far it is.  In a crowd
+ * all CPUs use one class of objects, another one in each slice; in every other slice of the work requests for memory
+ * fail on purpose.  Everything random comes from the seed, and which CPU was how fast: with QEMU's -icount from the
+ * seed alone.  Where it does not, the report of a failure has the last events of each CPU (trace.c).
  */
+#include <kernel/cpu/registers.h>
 #include <kernel/debug/log.h>
 #include <kernel/mm/memory.h>
 #include <kernel/shell/out.h>
@@ -24,6 +26,8 @@
 #define POLL_MS          20
 #define WRONG_IN_A_SLICE 3
 #define INTERRUPT_BUDGET (256UL << 10)
+#define CROWD_SHIFT_MIN  5
+#define CROWD_SHIFTS     10 /* 32 bytes to 16 KiB */
 
 struct stress stress;
 
@@ -36,6 +40,7 @@ void stress_fail(const struct worker *worker, const char *format, ...)
 
     if (__atomic_exchange_n(&stress.failed, true, __ATOMIC_ACQ_REL))
         return;
+    stress.failed_tsc = tsc_read();
     if (worker != NULL)
         n = ksnprintf(stress.why, sizeof stress.why, "CPU %u%s, step %lu: ", worker->number,
                       worker->in_interrupt ? " in an interrupt" : "", worker->n_steps);
@@ -181,20 +186,45 @@ static void report(void)
         sums_add(&sums, stress.interrupt_worker[i]);
     }
     out("%5lu s  %lu steps: %lu objects, %lu blocks, %lu runs of pages, %lu mappings, %lu in bursts; "
-        "%lu given away, %lu without memory\n",
+        "%lu given away, %lu without memory",
         (time_ms() - begin_ms) / 1000, sums.n_steps, sums.n_made[THING_OBJECT], sums.n_made[THING_BLOCK],
         sums.n_made[THING_PAGES], sums.n_made[THING_MAPPING], sums.n_in_bursts, sums.n_given, sums.n_refused);
+    if (stress.n_faults != 0)
+        out(" (%lu of it on purpose)", stress.n_faults);
+    if (stress.interrupt_ms != 0)
+        out("; %lu timer interrupts, %lu a second on a CPU", stress.n_interrupts,
+            stress.n_interrupts * 1000 / stress.interrupt_ms);
+    out_text("\n");
 }
 
 /* ---- the run ---- */
 
-/* Slices of one thing until then; between them a check. */
-static void run_until(u64 then_ms, void (*fn)(u32, void *), u32 shooter)
+struct phase {
+    enum stress_part part; /* not run unless one of these is asked for */
+    u32 parts;             /* what workers may do in it */
+    void (*fn)(u32 number, void *argument);
+};
+
+static const struct phase phase_duels = {STRESS_DUELS, 0, duels},
+                          phase_crowd = {STRESS_CROWD, STRESS_OBJECTS, work},
+                          phase_shooting = {STRESS_SHOOT, 0, shooting},
+                          phase_work = {STRESS_WORK, STRESS_WORK | STRESS_SPOIL, work};
+
+/* Slices of one phase until then; between them a check.  What is special about a slice follows from its number. */
+static void run_until(u64 then_ms, const struct phase *phase)
 {
-    while (time_ms() < then_ms && !stress.interrupted && !stress.failed) {
-        run_slice(min_u64(then_ms, time_ms() + SLICE_MS), fn, &shooter);
+    for (u64 slice = stress.request.seed; time_ms() < then_ms && !stress.interrupted && !stress.failed; slice++) {
+        u32 shooter = (u32)(slice % stress.n_workers);
+        bool fails = phase == &phase_work && (stress.request.parts & STRESS_FAULTS) && slice % 2 != 0;
+
+        stress.parts = phase->parts & (phase == &phase_crowd ? ~0u : stress.request.parts);
+        stress.only_shift = phase == &phase_crowd ? CROWD_SHIFT_MIN + (unsigned)(slice % CROWD_SHIFTS) : 0;
+        if (fails)
+            faults_begin(slice);
+        run_slice(min_u64(then_ms, time_ms() + SLICE_MS), phase->fn, &shooter);
+        if (fails)
+            faults_end();
         check_now();
-        shooter = (shooter + 1) % stress.n_workers;
         if (time_ms() >= report_ms) {
             report();
             report_ms += REPORT_MS;
@@ -202,23 +232,27 @@ static void run_until(u64 then_ms, void (*fn)(u32, void *), u32 shooter)
     }
 }
 
-/* Duels and shooting have an eighth of the time each, where there is other work; else they share it. */
+static void run_phase(const struct phase *phase, u64 ms)
+{
+    if (stress.request.parts & phase->part)
+        run_until(time_ms() + ms, phase);
+}
+
+/* The special phases have an eighth of the time each, where there is other work; else they share it. */
 static void run_phases(void)
 {
-    u32 parts = stress.request.parts, seed = (u32)(stress.request.seed % stress.n_workers);
+    u32 parts = stress.request.parts;
     u64 all_ms = stress.request.seconds * 1000, end_ms = begin_ms + all_ms;
-    u64 share_ms = (parts & STRESS_WORK)                              ? all_ms / 8
-                   : (parts & STRESS_DUELS) && (parts & STRESS_SHOOT) ? all_ms / 2
-                                                                      : all_ms;
+    u64 n_special = count_ones(parts & (STRESS_DUELS | STRESS_CROWD | STRESS_SHOOT));
+    u64 share_ms = (parts & STRESS_WORK) ? all_ms / 8 : all_ms / max_u64(n_special, 1);
 
-    if (parts & STRESS_DUELS)
-        run_until(time_ms() + share_ms, duels, 0);
+    run_phase(&phase_duels, share_ms);
+    run_phase(&phase_crowd, share_ms);
     cells_start(1);
-    if (parts & STRESS_SHOOT)
-        run_until(time_ms() + share_ms, shooting, seed);
+    run_phase(&phase_shooting, share_ms);
     cells_start(~0u);
-    if (parts & STRESS_WORK)
-        run_until(end_ms, work, 0);
+    if (time_ms() < end_ms)
+        run_phase(&phase_work, end_ms - time_ms());
     report();
 }
 
@@ -279,6 +313,8 @@ bool stress_run(const struct stress_request *request)
     if (!stress.failed && mm_misuse_count() - n_misuses != stress.n_wrong)
         stress_fail(NULL, "%lu misuses were reported, %lu were made", mm_misuse_count() - n_misuses,
                     stress.n_wrong);
+    if (stress.failed)
+        trace_print();
     workers_free();
     mm_shrink();
     compare_stat(&before);

@@ -16,9 +16,12 @@ enum stress_part {
     STRESS_WRONG = 1 << 6,      /* now and then a wrong call, which must be refused */
     STRESS_SHOOT = 1 << 7,      /* at first: mappings shot down while all other CPUs use them */
     STRESS_DUELS = 1 << 8,      /* before that: things freed by all CPUs at once */
+    STRESS_CROWD = 1 << 9,      /* before the rest: all CPUs work on objects of one size only */
+    STRESS_FAULTS = 1 << 10,    /* in every other slice, requests for memory fail on purpose */
     STRESS_WORK = (1 << 7) - 1, /* what is done at once */
-    STRESS_ALL = (1 << 9) - 1,
-    STRESS_INTERRUPTS = 1 << 9, /* allocation in timer interrupts, too */
+    STRESS_ALL = (1 << 11) - 1,
+    STRESS_INTERRUPTS = 1 << 11, /* allocation in timer interrupts, too */
+    STRESS_SPOIL = 1 << 12,      /* a worker spoils an object of its own, to see the report: only when asked for */
 };
 
 struct stress_request {

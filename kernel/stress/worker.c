@@ -23,6 +23,7 @@ enum parcel_state { PARCEL_EMPTY, PARCEL_WRITING, PARCEL_FULL };
 #define PEEK_ONE_IN        2
 #define SHRINK_ONE_IN      4096
 #define RARE_ONE_IN        512
+#define SPOIL_ONE_IN       1024
 
 static const struct kind_of_thing *const kinds[N_THING_KINDS] = {
     [THING_OBJECT] = &kind_object,
@@ -38,7 +39,7 @@ const struct kind_of_thing *kind_of(const struct thing *thing)
 
 static bool has_part(const struct worker *worker, enum stress_part part)
 {
-    return (stress.request.parts & part) != 0 && !worker->in_interrupt;
+    return (stress.parts & part) != 0 && !worker->in_interrupt;
 }
 
 /* Objects mostly: they are the most different.  Interrupt handlers may not map. */
@@ -56,7 +57,7 @@ static enum thing_kind choose_kind(struct worker *worker)
     };
     enum thing_kind kind = choices[worker_random(worker) % ARRAY_LENGTH(choices)];
 
-    if ((stress.request.parts & parts[kind]) == 0 || (kind == THING_MAPPING && worker->in_interrupt))
+    if ((stress.parts & parts[kind]) == 0 || (kind == THING_MAPPING && worker->in_interrupt))
         return THING_NONE;
     return kind;
 }
@@ -81,12 +82,14 @@ static void make(struct worker *worker, struct thing *thing)
         return;
     if (!note_result(worker, kind, kinds[kind]->make(worker, thing)) || thing->kind == THING_NONE)
         return;
+    trace(worker, TRACE_MAKE, kind, thing->at, thing->number);
     worker->n_made[kind]++;
     worker->bytes += kinds[kind]->bytes(thing);
 }
 
 static void drop(struct worker *worker, struct thing *thing)
 {
+    trace(worker, TRACE_DROP, thing->kind, thing->at, thing->number);
     worker->bytes -= kind_of(thing)->bytes(thing);
     kind_of(thing)->drop(worker, thing);
     thing->kind = THING_NONE;
@@ -104,6 +107,7 @@ static void give(struct worker *worker, struct thing *thing)
                                      __ATOMIC_RELAXED))
         return;
     worker->bytes -= kind_of(thing)->bytes(thing);
+    trace(worker, TRACE_GIVE, thing->kind, thing->at, thing->number);
     parcel->thing = *thing;
     thing->kind = THING_NONE;
     worker->n_given++;
@@ -118,6 +122,7 @@ static void open_parcel(struct worker *worker, struct parcel *parcel)
         return;
     thing = parcel->thing;
     __atomic_store_n(&parcel->state, PARCEL_EMPTY, __ATOMIC_RELEASE);
+    trace(worker, TRACE_TAKE, thing.kind, thing.at, thing.number);
     worker->bytes += kind_of(&thing)->bytes(&thing);
     kind_of(&thing)->check(worker, &thing);
     drop(worker, &thing);
@@ -134,12 +139,27 @@ static bool take_allowed(u32 *n_allowed)
            __atomic_compare_exchange_n(n_allowed, &n, n - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
+/* Writes into an object of its own what does not belong there. */
+static void spoil(struct worker *worker)
+{
+    for (u32 i = 0; i < WORKER_THINGS; i++)
+        if (worker->thing[i].kind == THING_OBJECT) {
+            trace(worker, TRACE_SPOIL, THING_OBJECT, worker->thing[i].at, worker->thing[i].number);
+            *(u64 *)worker->thing[i].at ^= 1;
+            return;
+        }
+}
+
 static void sometimes(struct worker *worker)
 {
+    if (has_part(worker, STRESS_SPOIL) && worker_chance(worker, SPOIL_ONE_IN))
+        spoil(worker);
     if (has_part(worker, STRESS_MAPPINGS) && worker_chance(worker, PEEK_ONE_IN))
         cells_peek(worker);
-    if (has_part(worker, STRESS_SHRINK) && worker_chance(worker, SHRINK_ONE_IN))
+    if (has_part(worker, STRESS_SHRINK) && worker_chance(worker, SHRINK_ONE_IN)) {
+        trace(worker, TRACE_SHRINK, 0, 0, 0);
         mm_shrink();
+    }
     if (has_part(worker, STRESS_WRONG) && worker_chance(worker, RARE_ONE_IN) &&
         take_allowed(&stress.n_wrong_allowed))
         wrong_call(worker);

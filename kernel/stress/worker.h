@@ -11,6 +11,7 @@
 
 #include <kernel/smp/smp.h>
 #include <kernel/stress/stress.h>
+#include <kernel/stress/trace.h>
 #include <lib/bits.h>
 #include <mm/types.h>
 
@@ -46,17 +47,27 @@ struct worker {
     u64 rest_until[N_THING_KINDS], rest[N_THING_KINDS]; /* after a failure: steps to leave that kind alone */
     struct thing thing[WORKER_THINGS];
     struct parcel inbox[WORKER_PARCELS];
+    u64 interrupts_from_ms;
+    u64 n_steps_seen; /* of an interrupt worker: how far the interrupted one was the last time ... */
+    u32 n_stalled;    /* ... and how often in a row it was no further */
+    u64 n_events;
+    struct trace_event event[TRACE_EVENTS]; /* a ring */
 };
 
 /* A run.  The flags are set by anybody. */
 struct stress {
     struct stress_request request;
+    u32 parts;                                   /* those of this slice */
     u32 n_workers;
     struct worker *worker[SMP_N_CPUS];
     struct worker *interrupt_worker[SMP_N_CPUS]; /* NULL without STRESS_INTERRUPTS */
     bool slice_over;                             /* leave what you are doing, the boot CPU wants to look */
     bool interrupted;                            /* Ctrl-C */
     bool failed;
+    u64 failed_tsc;                              /* when */
+    unsigned only_shift;                         /* log2 of the only size of objects; 0: all */
+    u64 n_faults;                                /* requests that failed on purpose */
+    u64 n_interrupts, interrupt_ms;              /* interrupts that allocated; for how long they came, sum of the CPUs */
     u32 n_wrong_allowed, n_shortages_allowed; /* in this slice */
     u64 n_wrong;                              /* wrong calls made */
     char why[160];
@@ -135,6 +146,10 @@ void cells_peek(struct worker *worker); /* looks at what another CPU has mapped,
 
 /* shoot.c: on all CPUs at once, worker 0 .. n - 1; `shooter` maps and unmaps, the others use it. */
 void shoot(struct worker *worker, u32 shooter);
+
+/* faults.c: around a slice in which requests for memory fail.  Boot CPU, while the others rest. */
+void faults_begin(u64 slice);
+void faults_end(void);
 
 /* interrupts.c: starts and stops the timer interrupts of this CPU. */
 void interrupts_begin(struct worker *worker);

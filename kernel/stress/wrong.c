@@ -68,6 +68,7 @@ void wrong_call(struct worker *worker)
     u64 which = worker_random(worker);
     bool refused;
 
+    trace(worker, TRACE_WRONG, kind, thing != NULL ? thing->at : which % 6, which % 6);
     __atomic_fetch_add(&stress.n_wrong, 1, __ATOMIC_RELAXED);
     if (thing == NULL)
         refused = wrong_with_nothing(which % 6);

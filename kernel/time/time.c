@@ -53,6 +53,14 @@ void time_set_tick_hook(void (*fn)(void))
     clock.hook = fn;
 }
 
+void time_set_tick_rate(u32 hz)
+{
+    u64 flags = interrupts_save();
+
+    pit_tick_start(hz);
+    interrupts_restore(flags);
+}
+
 u64 time_tsc_hz(void)
 {
     return clock.hz;

@@ -28,6 +28,9 @@ u64 time_n_ticks(void);
 /* Calls fn at every tick, inside the interrupt; NULL: nobody. */
 void time_set_tick_hook(void (*fn)(void));
 
+/* Makes the tick come so often, 19 .. 10000 times a second; TIME_TICK_HZ is usual. */
+void time_set_tick_rate(u32 hz);
+
 /* Waits busily.  Any context; before time_start it is a rough guess. */
 void time_wait_us(u64 microseconds);
 
