@@ -10,7 +10,7 @@
 #include <kernel/shell/suggest.h>
 #include <kernel/smp/smp.h>
 #include <lib/string.h>
-#include <mm/mm.h>
+#include <mm/state.h>
 
 #define NOT_CANONICAL (1UL << 62)
 
@@ -26,6 +26,7 @@ const struct choice fault_choices[] = {
     {"stack", "recurse until the guard page"},
     {"rsp", "an exception with a stack pointer that leads nowhere"},
     {"panic", "call panic()"},
+    {"locked", "the same, with a lock of mm held"},
     {"freed", "read an object that was freed; only the sanitized build notices"},
     {"overrun", "write behind what was asked for of an object; likewise"},
     {"shift", "shift by too many places; likewise"},
@@ -106,6 +107,13 @@ static void fault_panic(void)
     panic("asked for by the command fault");
 }
 
+/* What looks for the lock afterwards must break it, or hang. */
+static void fault_locked(void)
+{
+    platform_lock(&mm.zone[1].lock);
+    panic("asked for by the command fault, with a lock held");
+}
+
 /* The rest does no harm: nothing is written into free objects, and 100 bytes lie in an object of 128. */
 static void fault_freed(void)
 {
@@ -131,8 +139,8 @@ static void fault_shift(void)
 /* In the order of fault_choices. */
 static void (*const faults[])(void) = {
     fault_null, fault_write_ro, fault_exec_nx, fault_unmapped, fault_canonical, fault_divide,
-    fault_ud,   fault_int3,     fault_stack,   fault_rsp,      fault_panic,     fault_freed,
-    fault_overrun, fault_shift,
+    fault_ud,   fault_int3,     fault_stack,   fault_rsp,      fault_panic,     fault_locked,
+    fault_freed, fault_overrun, fault_shift,
 };
 
 _Static_assert(sizeof faults / sizeof faults[0] + 1 == sizeof fault_choices / sizeof fault_choices[0],
