@@ -14,4 +14,11 @@
         opaque_pointer; \
     })
 
+/* A function whose accesses the sanitized build does not look at. */
+#ifdef SANITIZED
+#define UNCHECKED __attribute__((no_sanitize_address))
+#else
+#define UNCHECKED
+#endif
+
 #endif

@@ -12,7 +12,11 @@
  *
  * The compiler knows these loops and would replace them by calls of the very functions that they are in; gcc
  * is told not to below, and clang does not under -ffreestanding.
+ *
+ * In the sanitized build calls of memset, memcpy and memmove are checked as a whole, by their callers
+ * (kernel/sanitize/access.c).
  */
+#include <lib/compiler.h>
 #include <lib/string.h>
 
 bool str_copy(char *dst, size_t size, const char *src)
@@ -45,7 +49,7 @@ bool str_copy(char *dst, size_t size, const char *src)
 /* Eight bytes at any address. */
 typedef u64 __attribute__((aligned(1), may_alias)) loose_u64;
 
-void *memset(void *dst, int byte, size_t n)
+UNCHECKED void *memset(void *dst, int byte, size_t n)
 {
     u8 *to = dst;
     u64 word = (u8)byte * 0x0101010101010101u;
@@ -61,7 +65,7 @@ void *memset(void *dst, int byte, size_t n)
     return dst;
 }
 
-void *memcpy(void *restrict dst, const void *restrict src, size_t n)
+UNCHECKED void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
     u8 *to = dst;
     const u8 *from = src;
@@ -78,7 +82,7 @@ void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 }
 
 /* From the last byte to the first, for a target that begins inside the source. */
-static void copy_backwards(u8 *to, const u8 *from, size_t n)
+UNCHECKED static void copy_backwards(u8 *to, const u8 *from, size_t n)
 {
     while (n >= sizeof(u64)) {
         n -= sizeof(u64);
@@ -89,7 +93,7 @@ static void copy_backwards(u8 *to, const u8 *from, size_t n)
 }
 
 /* From the first byte to the last, for a source that begins inside the target; no early tail here. */
-static void copy_forwards(u8 *to, const u8 *from, size_t n)
+UNCHECKED static void copy_forwards(u8 *to, const u8 *from, size_t n)
 {
     u64 n_words = n / sizeof(u64);
 

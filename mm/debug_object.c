@@ -139,6 +139,7 @@ static void *kmalloc_untracked(unsigned class, gfp_t gfp)
         return NULL;
     slot_reuse(pointer_phys(round.object), class);
     __atomic_store_n(round.live, 1, __ATOMIC_RELAXED);
+    sanitize_object_opened(round.object, class_bytes(class));
     return object_fill(round.object, class_bytes(class), gfp);
 }
 
@@ -155,9 +156,13 @@ static void *kmalloc_tracked(struct debug_record *record, gfp_t gfp, const struc
     record->taken = *moment;
     record->is_cleared = (gfp & __GFP_ZERO) != 0;
     slot_reuse(phys(record->base), record->order);
-    object = object_fill(phys_pointer(phys(record_object(record))), class_bytes(class), gfp);
+    object = phys_pointer(phys(record_object(record)));
+    sanitize_object_opened(object, class_bytes(class));
+    object_fill(object, class_bytes(class), gfp);
     if ((mm.debug.features & MM_DEBUG_REDZONE) != 0)
         guards_fill(record);
+    sanitize_slot_taken(phys_pointer(phys(record->base)), class_bytes(record->order), object,
+                        max_u64(record->asked, 1));
     flags = platform_lock(&mm.debug.lock);
     record_enter(record);
     platform_unlock(&mm.debug.lock, flags);
@@ -260,6 +265,7 @@ static void retire(struct debug_record *record)
         guards_check(record);
     if ((mm.debug.features & MM_DEBUG_POISON) != 0)
         poison_fill(phys(record->base), record_bytes(record));
+    sanitize_objects_freed(phys_pointer(phys(record->base)), record_bytes(record));
     flags = platform_lock(&mm.debug.lock);
     record_set_waiting(record);
     platform_unlock(&mm.debug.lock, flags);

@@ -36,6 +36,9 @@ void sanitize_objects_freed(const void *first, u64 bytes);
 /* An object for so many bytes: just these may be touched. */
 void sanitize_object_taken(const void *object, ul size);
 
+/* The same, somewhere in a slot of so many bytes. */
+void sanitize_slot_taken(const void *slot, u64 slot_bytes, const void *object, ul size);
+
 /* For who relies on the whole class of an object that was asked for with fewer bytes. */
 void sanitize_object_opened(const void *object, ul bytes);
 
@@ -97,6 +100,14 @@ static inline void sanitize_objects_freed(const void *first, u64 bytes)
 
 static inline void sanitize_object_taken(const void *object, ul size)
 {
+    (void)object;
+    (void)size;
+}
+
+static inline void sanitize_slot_taken(const void *slot, u64 slot_bytes, const void *object, ul size)
+{
+    (void)slot;
+    (void)slot_bytes;
     (void)object;
     (void)size;
 }

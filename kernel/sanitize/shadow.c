@@ -156,12 +156,15 @@ void sanitize_objects_freed(const void *first, u64 bytes)
     shadow_poison((u64)first, bytes, SHADOW_FREE_OBJECT);
 }
 
+void sanitize_slot_taken(const void *slot, u64 slot_bytes, const void *object, ul size)
+{
+    shadow_poison((u64)slot, slot_bytes, SHADOW_RED_ZONE);
+    shadow_open((u64)object, size);
+}
+
 void sanitize_object_taken(const void *object, ul size)
 {
-    u64 whole = 1UL << log2_ceil(sanitize_padded(size));
-
-    shadow_poison((u64)object, whole, SHADOW_RED_ZONE);
-    shadow_open((u64)object, size);
+    sanitize_slot_taken(object, 1UL << log2_ceil(sanitize_padded(size)), object, size);
 }
 
 u64 sanitize_promised_bytes(phys_t object, u64 class_bytes)
