@@ -22,8 +22,8 @@
  *                            frames:  ^   ^   ^   ^   ^   ^   ^   ^   ^   ^   ^
  *      ranges        |  1   | 2  | 1 | 3 |     2     |   1 |  hole    |   1   |
  *
- * Algorithm.  There is no storage, so no table to overflow and nothing to sort: a walk is a position p, and
- * one scan over all raw entries finds the stretch that begins at p.  Among the entries that cover p the
+ * Algorithm.  Here nothing is stored, so there is no table to overflow: a walk is a position p, and one scan
+ * over all raw entries finds the stretch that begins at p.  Among the entries that cover p the
  * strictest type wins; the stretch lasts until the coverage of that type ends or a stricter entry begins,
  * whichever is first.  Entries of the same type that begin where the coverage so far ends lengthen it within
  * the same scan, if they come later in the list: a sorted map needs one scan a range.  Stretches of one type
@@ -32,8 +32,9 @@
  * Cost.  A scan is some ten instructions an entry.  For n sorted entries that make r ranges a whole walk
  * takes about 2 r scans: 5 thousand instructions for the 10 entries of a BIOS machine, 63 thousand for the
  * 128 of a UEFI machine (measured).  The worst case, a shuffled map of n ranges that do not merge, is 2 n
- * scans of n entries: 0.6 ms for 600 entries, 15 ms for 3000.  Firmware has never been seen to report more
- * than hundreds.
+ * scans of n entries: 0.6 ms for 600 entries, 15 ms for 3000, seconds for 40 thousand.  So mm asks in this way
+ * only until it has found room to sort the map (start_map.c); then memory_map_sort.c answers.  Firmware has
+ * never been seen to report more than hundreds.
  *
  * Invariants.
  *   I1  Ranges given by a walk are not empty, ascend, do not overlap and end at or below MEMORY_MAP_END.
@@ -90,6 +91,16 @@ static inline u64 last_byte(struct memory_map_entry entry)
 static inline bool entry_counts(struct memory_map_entry entry)
 {
     return entry.length != 0 && last_byte(entry) >= entry.base && entry.base < MEMORY_MAP_END;
+}
+
+bool memory_map_entry_range(const struct memory_map *map, u64 i, struct memory_range *out)
+{
+    struct memory_map_entry entry = memory_map_entry(map, i);
+
+    if (!entry_counts(entry))
+        return false;
+    *out = (struct memory_range){entry.base, min_u64(last_byte(entry), MEMORY_MAP_END - 1) + 1, entry.type};
+    return true;
 }
 
 enum memory_map_defect memory_map_defect(const struct memory_map *map, u64 i)
@@ -158,6 +169,11 @@ static inline u64 rank_of(u32 type, enum detail detail)
     }
 }
 
+u64 memory_map_strictness(u32 type)
+{
+    return rank_of(type, EVERY_TYPE);
+}
+
 /*
  * One scan: the stretch at `position` < MEMORY_MAP_END.
  *
@@ -200,13 +216,13 @@ static inline struct stretch scan(const struct memory_map *map, u64 position, en
 }
 
 /*
- * Makes a stretch as long as it can be, by the stretches that follow it with the same type.  Always inlined,
- * so that `detail` is a constant in the loop of the scan.
+ * Makes a stretch as long as it can be, or so long that it reaches `enough`, by the stretches that follow it with the
+ * same type.  Always inlined, so that `detail` is a constant in the loop of the scan.
  */
-static inline __attribute__((always_inline)) struct stretch extend(const struct memory_map *map,
-                                                                   struct stretch stretch, enum detail detail)
+static inline __attribute__((always_inline)) struct stretch
+extend(const struct memory_map *map, struct stretch stretch, u64 enough, enum detail detail)
 {
-    while (stretch.end < MEMORY_MAP_END) {
+    while (stretch.end < enough) {
         struct stretch next = scan(map, stretch.end, detail);
 
         if (next.rank != stretch.rank)
@@ -216,13 +232,13 @@ static inline __attribute__((always_inline)) struct stretch extend(const struct 
     return stretch;
 }
 
-bool memory_map_next(const struct memory_map *map, u64 from, struct memory_range *out)
+static bool raw_next(const struct memory_map *map, u64 from, struct memory_range *out)
 {
     while (from < MEMORY_MAP_END) {
         struct stretch stretch = scan(map, from, EVERY_TYPE);
 
         if (stretch.rank != RANK_NONE) {
-            stretch = extend(map, stretch, EVERY_TYPE);
+            stretch = extend(map, stretch, MEMORY_MAP_END, EVERY_TYPE);
             *out = (struct memory_range){from, stretch.end, stretch.type};
             return true;
         }
@@ -231,24 +247,47 @@ bool memory_map_next(const struct memory_map *map, u64 from, struct memory_range
     return false;
 }
 
-bool memory_map_next_usable(const struct memory_map *map, u64 from, struct memory_range *out)
+/* The usable bytes that come next, not yet rounded to frames. */
+static bool raw_next_usable(const struct memory_map *map, u64 from, struct memory_range *out)
 {
-    u64 limit = map->usable_limit == 0 ? MEMORY_MAP_END : min_u64(map->usable_limit, MEMORY_MAP_END);
-
-    while (from < limit) {
+    while (from < MEMORY_MAP_END) {
         struct stretch stretch = scan(map, from, USABLE_OR_NOT);
 
         if (stretch.rank == RANK_USABLE) {
-            stretch = extend(map, stretch, USABLE_OR_NOT);
-            u64 start = align_up(from, MEMORY_MAP_FRAME_BYTES);
-            u64 end = align_down(min_u64(stretch.end, limit), MEMORY_MAP_FRAME_BYTES);
-
-            if (start < end) {
-                *out = (struct memory_range){start, end, MEMORY_USABLE};
-                return true;
-            }
+            stretch = extend(map, stretch, MEMORY_MAP_END, USABLE_OR_NOT);
+            *out = (struct memory_range){from, stretch.end, MEMORY_USABLE};
+            return true;
         }
         from = stretch.end;
+    }
+    return false;
+}
+
+bool memory_map_next(const struct memory_map *map, u64 from, struct memory_range *out)
+{
+    return map->ranges != NULL ? memory_map_next_sorted(map, from, false, out) : raw_next(map, from, out);
+}
+
+static u64 limit_of(const struct memory_map *map)
+{
+    return map->usable_limit == 0 ? MEMORY_MAP_END : min_u64(map->usable_limit, MEMORY_MAP_END);
+}
+
+bool memory_map_next_usable(const struct memory_map *map, u64 from, struct memory_range *out)
+{
+    u64 limit = limit_of(map);
+    struct memory_range bytes;
+
+    while (from < limit && (map->ranges != NULL ? memory_map_next_sorted(map, from, true, &bytes)
+                                                : raw_next_usable(map, from, &bytes))) {
+        u64 start = align_up(bytes.start, MEMORY_MAP_FRAME_BYTES);
+        u64 end = align_down(min_u64(bytes.end, limit), MEMORY_MAP_FRAME_BYTES);
+
+        if (start < end) {
+            *out = (struct memory_range){start, end, MEMORY_USABLE};
+            return true;
+        }
+        from = bytes.end;
     }
     return false;
 }
@@ -284,8 +323,49 @@ bool memory_map_is_usable(const struct memory_map *map, u64 start, u64 end)
 {
     struct memory_range range;
 
-    return start >= end || (memory_map_next_usable(map, align_down(start, MEMORY_MAP_FRAME_BYTES), &range) &&
-                            range.start <= start && end <= range.end);
+    if (start >= end)
+        return true;
+    if (end > limit_of(map))
+        return false;
+    start = align_down(start, MEMORY_MAP_FRAME_BYTES);
+    end = align_up(end, MEMORY_MAP_FRAME_BYTES);
+    if (end > limit_of(map))
+        return false;
+    if (map->ranges != NULL)
+        return memory_map_next_sorted(map, start, false, &range) && range.type == MEMORY_USABLE &&
+               range.start == start && end <= range.end;
+
+    struct stretch stretch = scan(map, start, USABLE_OR_NOT);
+
+    return stretch.rank == RANK_USABLE && extend(map, stretch, end, USABLE_OR_NOT).end >= end;
+}
+
+/* How many times memory_map_find looks at all entries. */
+#define FIND_SCANS_MAX 2048
+
+/*
+ * What is too short is left behind in steps of half of what is wanted, at least: so there are few looks, and what has
+ * half as much again is not jumped over.
+ */
+bool memory_map_find(const struct memory_map *map, u64 from, u64 end, u64 n_bytes, u64 *at)
+{
+    end = min_u64(end, MEMORY_MAP_END);
+    n_bytes = align_up(n_bytes, MEMORY_MAP_FRAME_BYTES);
+    *at = align_up(from, MEMORY_MAP_FRAME_BYTES);
+    for (unsigned n_scans = 0; n_scans < FIND_SCANS_MAX && n_bytes <= end && *at <= end - n_bytes; n_scans++) {
+        struct stretch stretch = scan(map, *at, USABLE_OR_NOT), next;
+
+        while (stretch.rank == RANK_USABLE && stretch.end < *at + n_bytes && n_scans++ < FIND_SCANS_MAX) {
+            next = scan(map, stretch.end, USABLE_OR_NOT);
+            if (next.rank != RANK_USABLE)
+                break;
+            stretch.end = next.end;
+        }
+        if (stretch.rank == RANK_USABLE && stretch.end >= *at + n_bytes)
+            return true;
+        *at = align_up(max_u64(stretch.end, *at + n_bytes / 2), MEMORY_MAP_FRAME_BYTES);
+    }
+    return false;
 }
 
 void memory_map_limit(struct memory_map *map, u64 n_bytes)

@@ -16,7 +16,7 @@
  * nothing that is reachable lies there, a second interval starts at the bottom of RAM.  Frames are never given back:
  * what is taken early lives as long as the kernel.
  *
- * Cost.  A step is linear in the map's entries plus reserved ranges; there are a few dozen steps in all.
+ * Cost.  A step is a binary search in the sorted map and a look at all reserved ranges; some steps a run of RAM.
  *
  * Limits.  RAM from 32 TiB on does not exist here, since the direct map could not hold it, nor what lies beyond the CPU's
  * physical width: the map's limit (start.c) ends before.

@@ -13,7 +13,7 @@ struct early_state {
 };
 
 /* The next maximal run of RAM frames at or after `from`: [out->start, out->end), below 32 TiB, within the CPU's reach and mem=.
- * Cost: linear in the entries of the firmware's map. */
+ * Cost: a binary search in the firmware's map; linear in its entries while it is not sorted. */
 bool ram_next(u64 from, struct memory_range *out);
 
 /* The next run at or after `from` that is RAM and in no reserved range. */

@@ -2,9 +2,9 @@
 /*
  * Bringing mm up, in the order in which each part can stand on those before it:
  *
- *      map          where RAM is; borders of the zones                         (ram.c, zone.c)
+ *      map          the firmware's, sorted; where RAM is; borders of the zones (start_map.c, ram.c, zone.c)
  *      early        frames from a cursor                                       (ram.c)
- *      own map      a copy of the firmware's map, which the loader's memory need not outlive
+ *      own map      a copy of the firmware's map, which the loader's memory need not outlive (start_map.c)
  *      paging       the final tables, made of early frames, loaded             (paging_boot.c)
  *      page array   a struct Page for each 2 MiB, in its window                (page_array.c)
  *      frames       all RAM that is neither reserved nor taken early is freed  (zone.c)
@@ -23,8 +23,8 @@
 #include <mm/platform.h>
 #include <mm/role.h>
 #include <mm/sanitize.h>
-#include <mm/sanitize.h>
 #include <mm/slab.h>
+#include <mm/start_map.h>
 
 /* A magazine may hold 1/2048 of RAM, at most 256 KiB: at 512 MiB that is reached. */
 #define MAGAZINE_RAM_SHARE 2048
@@ -44,11 +44,10 @@ struct mm mm;
  * Usable memory ends where mem= says, where the direct map's window ends, and where this CPU's physical addresses do: what
  * firmware reports beyond could not be mapped.
  */
-static void start_map(const struct mm_boot *boot)
+static void start_limit(const struct mm_boot *boot)
 {
     u64 reach = min_u64(MM_RAM_LIMIT, 1UL << boot->features.phys_bits);
 
-    mm.map = boot->map;
     memory_map_limit(&mm.map, boot->mem_bytes);
     if (mm.map.usable_limit == 0 || mm.map.usable_limit > reach)
         mm.map.usable_limit = reach;
@@ -57,8 +56,10 @@ static void start_map(const struct mm_boot *boot)
 /* Copies what was handed in; the borders, and all that depends on the size of RAM. */
 static const char *start_configuration(const struct mm_boot *boot)
 {
+    const char *wrong;
+
     memset(&mm, 0, sizeof mm);
-    start_map(boot);
+    mm.map = boot->map;
     mm.features = boot->features;
     mm.n_reserved = boot->n_reserved;
     memcpy(mm.reserved, boot->reserved, boot->n_reserved * sizeof mm.reserved[0]);
@@ -67,6 +68,10 @@ static const char *start_configuration(const struct mm_boot *boot)
     mm.n_caches_off = boot->debug.features != 0; /* before there are any */
     mm.n_segments = boot->n_segments;
     memcpy(mm.segments, boot->segments, boot->n_segments * sizeof mm.segments[0]);
+    wrong = start_map_sort(boot);
+    if (wrong != NULL)
+        return wrong;
+    start_limit(boot);
     if (ram_bytes_total() == 0)
         return "the firmware's map has no usable memory";
     zone_start_all(boot->dma_bytes, boot->direct_map_bytes);
@@ -89,27 +94,6 @@ static void start_frames(void)
     mm.frames_ready = true;
 }
 
-/* Copies the map into early frames: one run of them, however long; what is too short for it on the way is lost. */
-static const char *start_own_map(void)
-{
-    u64 n_frames = align_up(mm.map.n_entries * sizeof(struct memory_map_entry), FRAME_BYTES) / FRAME_BYTES;
-    struct memory_map_entry *copy;
-    phys_t first;
-    u64 n_got;
-
-    do {
-        first = early_alloc_frames(n_frames, &n_got);
-        if (phys_is_none(first))
-            return "no room for a copy of the firmware's map";
-    } while (n_got < n_frames);
-    copy = phys_pointer(first);
-    for (u64 i = 0; i < mm.map.n_entries; i++)
-        copy[i] = memory_map_entry(&mm.map, i);
-    mm.map.entries = copy;
-    mm.map.stride_bytes = sizeof *copy;
-    return NULL;
-}
-
 const char *mm_start(const struct mm_boot *boot)
 {
     const char *wrong = start_configuration(boot);
@@ -117,7 +101,7 @@ const char *mm_start(const struct mm_boot *boot)
     if (wrong != NULL)
         return wrong;
     early_start(boot->early_limit);
-    wrong = start_own_map();
+    wrong = start_map_keep();
     if (wrong != NULL)
         return wrong;
     wrong = paging_start(boot);

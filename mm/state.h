@@ -45,7 +45,7 @@ struct mm {
     u32 home_keeps_empty;     /* empty slabs that a home may keep */
     u32 stack_pages;          /* what one CPU's stack of whole pages may hold */
     u32 n_reserved;
-    struct mm_reserved reserved[MM_N_RESERVED];
+    struct mm_reserved reserved[MM_N_RESERVED + 1]; /* one more: the map, while it has no other place */
     u32 n_segments;
     struct mm_segment segments[8];
 

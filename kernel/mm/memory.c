@@ -22,6 +22,7 @@
 #include <mm/inspect.h>
 
 #define LOW_MEMORY_END 0x100000UL
+#define N_WARNINGS 16 /* about single entries of the map */
 #define EARLY_MAPPED_END (4UL << 30) /* what boot's tables show at PAGE_OFFSET */
 
 extern const char boot_start[], boot_end[], image_start[], image_end[];
@@ -109,18 +110,24 @@ static void describe_machine(const struct boot_info *info, const struct options 
     sanitize_describe(&mm_boot);
 }
 
+static void warn_about_entry(const struct memory_map *map, u64 i)
+{
+    struct memory_map_entry entry = memory_map_entry(map, i);
+
+    klog("warning: memory map: entry %lu (0x%lx + 0x%lx, type %u): %s", i, entry.base, entry.length, entry.type,
+         memory_map_defect_text(memory_map_defect(map, i)));
+}
+
 static void warn_about_map(const struct memory_map *map, u64 mem_bytes)
 {
     struct memory_map whole = *map;
+    u64 n_odd = 0;
 
-    for (u64 i = 0; i < map->n_entries; i++) {
-        enum memory_map_defect defect = memory_map_defect(map, i);
-        struct memory_map_entry entry = memory_map_entry(map, i);
-
-        if (defect != MEMORY_MAP_SOUND)
-            klog("warning: memory map: entry %lu (0x%lx + 0x%lx, type %u): %s", i, entry.base, entry.length,
-                 entry.type, memory_map_defect_text(defect));
-    }
+    for (u64 i = 0; i < map->n_entries; i++)
+        if (memory_map_defect(map, i) != MEMORY_MAP_SOUND && n_odd++ < N_WARNINGS)
+            warn_about_entry(map, i);
+    if (n_odd > N_WARNINGS)
+        klog("warning: memory map: %lu entries more of that kind; memmap shows all", n_odd - N_WARNINGS);
     memory_map_limit(&whole, mem_bytes);
     if (memory_map_usable_end(&whole) > map->usable_limit)
         klog("warning: memory map: RAM from %lu GiB on is ignored: out of reach", map->usable_limit >> 30);

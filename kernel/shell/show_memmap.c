@@ -5,7 +5,7 @@
  *
  * The final stage is computed while printing.  From a position p the label of the byte there is found, and
  * the nearest border behind p where the label may change; neighbours with the same label are printed as one.
- * Cost: (ranges + reservations) times entries, no memory.
+ * Cost: a binary search and a look at all reservations for each range, no memory.
  */
 #include <kernel/shell/call.h>
 #include <kernel/shell/format.h>
@@ -22,6 +22,12 @@
 struct use {
     u64 start, end;
     const char *label; /* NULL: nothing there */
+};
+
+/* What the final stage is computed from. */
+struct view {
+    const struct memory_map *map;
+    struct mm_zone_info zone[MM_N_ZONES];
 };
 
 static u64 least(u64 a, u64 b)
@@ -45,17 +51,16 @@ static const char *reservation_at(u64 p, u64 *border)
     return found;
 }
 
-static const char *zone_at(u64 p, u64 *border)
+static const char *zone_at(const struct view *view, u64 p, u64 *border)
 {
     const char *found = UNUSED_RAM;
     for (unsigned i = 0; i < MM_N_ZONES; i++) {
-        struct mm_zone_info zone;
-        mm_zone_info(i, &zone);
-        if (p < zone.start) {
-            *border = least(*border, zone.start);
-        } else if (p < zone.end) {
-            *border = least(*border, zone.end);
-            found = zone.name;
+        const struct mm_zone_info *zone = &view->zone[i];
+        if (p < zone->start) {
+            *border = least(*border, zone->start);
+        } else if (p < zone->end) {
+            *border = least(*border, zone->end);
+            found = zone->name;
         }
     }
     return found;
@@ -63,7 +68,7 @@ static const char *zone_at(u64 p, u64 *border)
 
 /* The label of p in a range of usable memory: zones have whole frames only, and the map's limit may end
  * them early. */
-static const char *usable_at(const struct memory_map *map, u64 p, const struct memory_range *range, u64 *border)
+static const char *usable_at(const struct view *view, u64 p, const struct memory_range *range, u64 *border)
 {
     u64 frame = p & PAGE_4K_MASK, last = range->end & PAGE_4K_MASK;
     if (frame < range->start || frame >= last) {
@@ -71,18 +76,18 @@ static const char *usable_at(const struct memory_map *map, u64 p, const struct m
         return "less than a frame";
     }
     *border = least(*border, last);
-    if (p >= map->usable_limit)
+    if (p >= view->map->usable_limit)
         return UNUSED_RAM;
-    *border = least(*border, map->usable_limit);
-    return zone_at(p, border);
+    *border = least(*border, view->map->usable_limit);
+    return zone_at(view, p, border);
 }
 
 /* What the byte at p is used for. */
-static const char *label_at(const struct memory_map *map, u64 p, u64 *border)
+static const char *label_at(const struct view *view, u64 p, u64 *border)
 {
     struct memory_range range;
     const char *reserved = reservation_at(p, border);
-    bool covered = memory_map_next(map, p, &range);
+    bool covered = memory_map_next(view->map, p, &range);
     if (covered && range.start > p) {
         *border = least(*border, range.start);
         covered = false;
@@ -95,7 +100,7 @@ static const char *label_at(const struct memory_map *map, u64 p, u64 *border)
         return NULL;
     if (range.type != MEMORY_USABLE)
         return memory_map_type_name(range.type);
-    return usable_at(map, p, &range, border);
+    return usable_at(view, p, &range, border);
 }
 
 static bool same_label(const char *a, const char *b)
@@ -104,12 +109,12 @@ static bool same_label(const char *a, const char *b)
 }
 
 /* The first range with a label at or after `from`. */
-static bool next_use(const struct memory_map *map, u64 from, struct use *out)
+static bool next_use(const struct view *view, u64 from, struct use *out)
 {
     *out = (struct use){0};
     while (from < MEMORY_MAP_END) {
         u64 border = MEMORY_MAP_END;
-        const char *label = label_at(map, from, &border);
+        const char *label = label_at(view, from, &border);
         if (out->label && !same_label(label, out->label))
             return true;
         if (label && !out->label)
@@ -148,15 +153,15 @@ static void print_merged(const struct memory_map *map)
         print_range(range.start, range.end, memory_map_type_name(range.type));
 }
 
-static void print_final(const struct memory_map *map)
+static void print_final(const struct view *view)
 {
     struct use use;
     struct mm_start_info info;
     out_styled(OUT_TITLE, "final: what each range is used for");
-    for (u64 from = 0; next_use(map, from, &use) && !out_interrupted(); from = use.end)
+    for (u64 from = 0; next_use(view, from, &use) && !out_interrupted(); from = use.end)
         print_range(use.start, use.end, use.label);
     mm_start_info(&info);
-    out("usable %s", format_size(memory_map_usable_bytes(map)).s);
+    out("usable %s", format_size(memory_map_usable_bytes(view->map)).s);
     out("; metadata inside the zones: page array %s, held bits %s", format_size(info.page_array_bytes).s,
         format_size(info.held_array_bytes).s);
     out(", kernel page tables %s\n", format_size(info.table_bytes).s);
@@ -173,8 +178,9 @@ static void json_range(struct json *json, u64 start, u64 end, const char *key, c
     json_object_end(json);
 }
 
-static void memmap_json(const struct memory_map *map)
+static void memmap_json(const struct view *view)
 {
+    const struct memory_map *map = view->map;
     struct json json;
     struct memory_range range;
     struct use use;
@@ -195,7 +201,7 @@ static void memmap_json(const struct memory_map *map)
         json_range(&json, range.start, range.end, "type", memory_map_type_name(range.type));
     json_array_end(&json);
     json_array(&json, "final");
-    for (u64 from = 0; next_use(map, from, &use); from = use.end)
+    for (u64 from = 0; next_use(view, from, &use); from = use.end)
         json_range(&json, use.start, use.end, "use", use.label);
     json_array_end(&json);
     json_object_end(&json);
@@ -204,13 +210,15 @@ static void memmap_json(const struct memory_map *map)
 
 bool show_memmap(struct call *call)
 {
-    const struct memory_map *map = mm_firmware_map();
+    struct view view = {.map = mm_firmware_map()};
+    for (unsigned i = 0; i < MM_N_ZONES; i++)
+        mm_zone_info(i, &view.zone[i]);
     if (call_has(call, "-j")) {
-        memmap_json(map);
+        memmap_json(&view);
         return true;
     }
-    print_raw(map);
-    print_merged(map);
-    print_final(map);
+    print_raw(view.map);
+    print_merged(view.map);
+    print_final(&view);
     return true;
 }

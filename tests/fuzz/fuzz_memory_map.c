@@ -89,6 +89,30 @@ static void check_limit(struct memory_map *map, const struct map_model *model, u
     expect(memory_map_usable_bytes(map) == whole);
 }
 
+/* All questions; the limits at last, since they change the map. */
+static void check_all(struct memory_map *map, const struct map_model *model, u64 limit, u64 start, u64 length)
+{
+    check_merged(map, model);
+    check_usable(map, model, MEMORY_MAP_END);
+    check_from(map, model, start);
+    check_questions(map, model, start, length);
+    check_questions(map, model, (start & 0xfffffff), length);
+    check_limit(map, model, limit);
+    check_limit(map, model, limit & 0xfffffff);
+}
+
+/* What is found is usable, and what has half as much again is found. */
+static void check_find(const struct memory_map *map, const struct map_model *model, u64 from, u64 n_bytes)
+{
+    u64 at, whole = align_up(n_bytes, FRAME), enough = whole + align_up(whole / 2, FRAME);
+    bool found = memory_map_find(map, from, MEMORY_MAP_END, n_bytes, &at);
+    struct memory_range run;
+
+    expect(!found || (at >= from && at % FRAME == 0 && memory_map_is_usable(map, at, at + whole)));
+    for (u64 i = 0; !found && map_model_usable(model, i, &run); i++)
+        expect(run.end <= from || run.end - max_u64(run.start, from) < enough);
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t n)
 {
     static struct map_input input;
@@ -96,6 +120,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t n)
     struct fuzz_bytes bytes = {data, n};
     u64 stride = 20 + fuzz_below(&bytes, 45), limit = fuzz_number(&bytes, 8);
     u64 start = fuzz_number(&bytes, 8) % MEMORY_MAP_END, length = fuzz_number(&bytes, 2);
+
+    void *room;
 
     map_input_take(&bytes, &input);
     map_model_build(&input, &model);
@@ -108,13 +134,13 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t n)
         expect(memcmp(&entry, &input.entry[i], 20) == 0);
         expect(memory_map_defect_text(memory_map_defect(&map, i))[0] != '\0');
     }
-    check_merged(&map, &model);
-    check_usable(&map, &model, MEMORY_MAP_END);
-    check_from(&map, &model, start);
-    check_questions(&map, &model, start, length);
-    check_questions(&map, &model, (start & 0xfffffff), length);
-    check_limit(&map, &model, limit);
-    check_limit(&map, &model, limit & 0xfffffff);
+    check_find(&map, &model, start & 0xfffffff, length + 1);
+    check_all(&map, &model, limit, start, length);
+    room = malloc(MEMORY_MAP_SORT_BYTES(map.n_entries) + 1); /* and no more than that is written */
+    expect(room != NULL);
+    memory_map_sort(&map, room);
+    check_all(&map, &model, limit, start, length);
+    free(room);
     free((void *)(uintptr_t)map.entries);
     return 0;
 }

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "map_text.h"
@@ -107,6 +108,16 @@ static bool read_arguments(int n_words, char **words, struct arguments *argument
     return arguments->file != NULL || arguments->help;
 }
 
+/* Merges the map once and for all, as the kernel does: there may be any number of entries. */
+static void *sort_map(struct memory_map *map)
+{
+    void *room = malloc(MEMORY_MAP_SORT_BYTES(map->n_entries) + 1);
+
+    if (room != NULL) /* else it only takes longer */
+        memory_map_sort(map, room);
+    return room;
+}
+
 static bool read_map(struct map_text *text, const char *path, const char *name)
 {
     char error[MAP_TEXT_ERROR_BYTES];
@@ -145,11 +156,13 @@ int main(int n_words, char **words)
         return 1;
 
     u64 n_ignored = warn_of_defects(&text, name);
+    void *room = sort_map(&text.map);
 
     if (arguments.json)
         print_json(&text.map);
     else
         print_text(&text, n_ignored);
+    free(room);
     map_text_free(&text);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "error: cannot write: %s\n", strerror(errno));

@@ -386,6 +386,15 @@ static void model_check_limit(struct model *model, u64 *state)
     assert_int_equal(memory_map_usable_bytes(&model->map), whole);
 }
 
+/* Sorts the model's map; what is asked next is answered by the ranges. */
+static void model_sort(struct model *model)
+{
+    static u8 room[MEMORY_MAP_SORT_BYTES(N_MODEL_ENTRIES_MAX)] __attribute__((aligned(8)));
+
+    memory_map_sort(&model->map, room);
+    assert_ptr_equal(model->map.ranges, room);
+}
+
 static void random_maps_agree_with_a_model_byte_by_byte(void **unused)
 {
     struct model *model = test_malloc(sizeof(*model));
@@ -394,6 +403,10 @@ static void random_maps_agree_with_a_model_byte_by_byte(void **unused)
     (void)unused;
     for (int i = 0; i < N_MODEL_ROUNDS; i++) {
         model_fill(model, &state);
+        model_check_merged(model);
+        model_check_usable(model);
+        model_check_limit(model, &state);
+        model_sort(model);
         model_check_merged(model);
         model_check_usable(model);
         model_check_limit(model, &state);
@@ -416,6 +429,8 @@ static void the_order_of_the_entries_does_not_matter(void **unused)
             model->entries[k - 1] = model->entries[other];
             model->entries[other] = entry;
         }
+        model_check_merged(model);
+        model_sort(model);
         model_check_merged(model);
     }
     test_free(model);
@@ -444,6 +459,53 @@ static void thousands_of_shuffled_entries_take_less_than_seconds(void **unused)
     assert_int_equal(memory_map_usable_bytes(&map), N / 2 * FRAME);
     assert_true((double)(clock() - start) / CLOCKS_PER_SEC < 2.0);
     test_free(entries);
+}
+
+/* Ranges, and what is asked of them, in a time that hardly grows faster than their number. */
+static void a_hundred_thousand_entries_are_sorted_in_less_than_seconds(void **unused)
+{
+    enum { N = 100000 };
+    struct memory_map_entry *entries = test_malloc(N * sizeof(*entries));
+    struct memory_map map = {.entries = entries, .n_entries = N, .stride_bytes = sizeof(*entries)};
+    void *room = test_malloc(MEMORY_MAP_SORT_BYTES(N));
+    struct memory_range range = {0};
+    u64 state = 7, n_usable = 0;
+    clock_t start = clock();
+
+    (void)unused;
+    for (u64 i = 0; i < N; i++)
+        entries[(i * 7919) % N] = (struct memory_map_entry){i * 2 * FRAME, FRAME + random_below(&state, FRAME), 1 + i % 2};
+    memory_map_sort(&map, room);
+    assert_int_equal(map.n_ranges, N);
+    while (memory_map_next_usable(&map, range.end, &range))
+        n_usable++;
+    assert_int_equal(n_usable, N / 2);
+    assert_true((double)(clock() - start) / CLOCKS_PER_SEC < 2.0);
+    test_free(room);
+    test_free(entries);
+}
+
+/*
+ *      1 |==| |===| |=======================| |=====|
+ *      2                  |=|
+ */
+static void room_is_found_where_it_is(void **unused)
+{
+    const struct memory_map_entry entries[] = {
+        {0x0, 0x3800, 1}, {0x5000, 0x4000, 1}, {0x10000, 0x20000, 1}, {0x18000, 1, 2}, {0x40000, 0x8000, 1}};
+    struct memory_map map = MAP_OF(entries);
+    u64 at;
+
+    (void)unused;
+    assert_true(memory_map_find(&map, 0, 0x100000, 1, &at));
+    assert_int_equal(at, 0);
+    assert_true(memory_map_find(&map, 0x2001, 0x100000, 0x1000, &at)); /* 0x3000 is less than a frame */
+    assert_int_equal(at, 0x5000);
+    assert_true(memory_map_find(&map, 0x10000, 0x100000, 0x9000, &at)); /* behind the byte of type 2 */
+    assert_in_range(at, 0x19000, 0x30000 - 0x9000);
+    assert_false(memory_map_find(&map, 0, 0x100000, 0x18000, &at));
+    assert_false(memory_map_find(&map, 0x41000, 0x44000, 0x4000, &at)); /* there is more, but behind the end */
+    assert_false(memory_map_find(&map, 0, 0x100000, (u64)1 << 60, &at));
 }
 
 /* The bytes "in whole frames" of the "# usable:" line; false when there is no such line. */
@@ -605,6 +667,8 @@ int main(void)
         cmocka_unit_test(random_maps_agree_with_a_model_byte_by_byte),
         cmocka_unit_test(the_order_of_the_entries_does_not_matter),
         cmocka_unit_test(thousands_of_shuffled_entries_take_less_than_seconds),
+        cmocka_unit_test(a_hundred_thousand_entries_are_sorted_in_less_than_seconds),
+        cmocka_unit_test(room_is_found_where_it_is),
         cmocka_unit_test(every_map_of_the_project_has_the_usable_bytes_it_says),
         cmocka_unit_test(maps_beside_the_project_agree_where_they_are_there),
         cmocka_unit_test(a_malformed_line_is_named_with_its_file_and_number),

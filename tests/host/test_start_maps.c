@@ -184,6 +184,90 @@ static void a_map_of_thousands_of_entries_starts(void **state)
     assert_int_equal(mm_firmware_map()->n_entries, 3000);
 }
 
+/* Usable memory, and frames of type 2 in it and behind it, in no order. */
+static void fill_shuffled(struct memory_map_entry *entries, u64 n, u64 reserved_from)
+{
+    u64 random = RANDOM_SEED;
+
+    entries[0] = (struct memory_map_entry){0, MIB(64), MEMORY_USABLE};
+    for (u64 i = 1; i < n; i++) {
+        u64 other = random_below(&random, i + 1);
+
+        entries[i] = entries[other];
+        entries[other] = (struct memory_map_entry){reserved_from + i * KIB(8), KIB(4), MEMORY_RESERVED};
+    }
+}
+
+/* Sorted for the test's own questions; mm is not told. */
+static void forty_thousand_shuffled_entries_start(void **state)
+{
+    enum { N = 40000 };
+    static struct memory_map_entry entries[N];
+    static u8 room[MEMORY_MAP_SORT_BYTES(N)] __attribute__((aligned(8)));
+    struct memory_map map = {.entries = entries, .n_entries = N, .stride_bytes = sizeof(entries[0])};
+
+    (void)state;
+    fill_shuffled(entries, N, MIB(63));
+    memory_map_sort(&map, room);
+    assert_true(try_map("40000 entries", &map, &all_options[0]));
+    assert_int_equal(mm_firmware_map()->n_ranges, map.n_ranges);
+    for (u64 i = 0; i < map.n_ranges; i++)
+        assert_true(mm_firmware_map()->ranges[i].end == map.ranges[i].end);
+    for (u64 i = 0; i < N; i++)
+        assert_true(memory_map_entry(mm_firmware_map(), i).base == entries[i].base);
+}
+
+/* Where NORMAL begins there is one frame, and then a hole. */
+static void a_sorted_map_stays_where_it_is_when_early_frames_are_too_few(void **state)
+{
+    enum { N = 300 };
+    static struct memory_map_entry entries[N];
+    struct memory_map map = {.entries = entries, .n_entries = N, .stride_bytes = sizeof(entries[0])};
+    const struct machine_options options = {.dma_bytes = MIB(2)};
+    u64 start, end, at = 0;
+    const char *name = "";
+
+    (void)state;
+    fill_shuffled(entries, N, MIB(80));
+    entries[0] = (struct memory_map_entry){MIB(2) + KIB(4), KIB(4), MEMORY_RESERVED};
+    entries[1] = (struct memory_map_entry){0, MIB(64), MEMORY_USABLE};
+    assert_true(try_map("a hole in early frames", &map, &options));
+    assert_non_null(mm_firmware_map()->ranges);
+    for (unsigned i = 0; mm_reserved_range(i, &start, &end, &name); i++)
+        at = strcmp(name, "the firmware's map") == 0 ? start : at;
+    assert_int_not_equal(at, 0);
+    assert_ptr_equal(mm_firmware_map()->ranges, phys_pointer(phys(at)));
+}
+
+/* Runs of 10 frames: enough for a copy of the map, not for sorting it. */
+static void a_map_without_room_to_sort_it_starts_raw(void **state)
+{
+    enum { N = 600 };
+    static struct memory_map_entry entries[N];
+    struct memory_map map = {.entries = entries, .n_entries = N, .stride_bytes = sizeof(entries[0])};
+
+    (void)state;
+    for (u64 i = 0; i < N; i++)
+        entries[i] = (struct memory_map_entry){MACHINE_IMAGE_END + i * KIB(44), KIB(40), MEMORY_USABLE};
+    entries[0] = (struct memory_map_entry){0, MACHINE_IMAGE_END, MEMORY_USABLE};
+    assert_true(try_map("runs of 10 frames", &map, &all_options[0]));
+    assert_null(mm_firmware_map()->ranges);
+}
+
+static void thousands_of_entries_without_room_to_sort_them_are_refused(void **state)
+{
+    enum { N = 5000 };
+    static struct memory_map_entry entries[N];
+    struct memory_map map = {.entries = entries, .n_entries = N, .stride_bytes = sizeof(entries[0])};
+    struct mm_boot *boot = machine_build(NULL, 0, &all_options[0]);
+
+    (void)state;
+    for (u64 i = 0; i < N; i++)
+        entries[i] = (struct memory_map_entry){MACHINE_IMAGE_END + i * KIB(8), KIB(4), MEMORY_USABLE};
+    boot->map = map;
+    assert_string_equal(mm_start(boot), "no room to sort the firmware's map");
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, stop_machine)
 
 int main(void)
@@ -193,6 +277,10 @@ int main(void)
         TEST(maps_of_the_field_start_where_they_are),
         TEST(made_up_maps_start),
         TEST(a_map_of_thousands_of_entries_starts),
+        TEST(forty_thousand_shuffled_entries_start),
+        TEST(a_sorted_map_stays_where_it_is_when_early_frames_are_too_few),
+        TEST(a_map_without_room_to_sort_it_starts_raw),
+        TEST(thousands_of_entries_without_room_to_sort_them_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

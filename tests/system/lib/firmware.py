@@ -20,6 +20,7 @@ PVH_MAGIC = 0x336ec578
 STUB_AT = 0x90000
 INFORMATION_AT = 0x91000
 INFORMATION_END = 0x9f000
+LARGE_INFORMATION_AT = 48 << 20         # what is too large for low memory
 PT_LOAD, PT_NOTE = 1, 4
 NOTE = struct.pack("<III4s", 4, 8, 18, b"Xen")
 STUB_BYTES = 64
@@ -95,16 +96,17 @@ def read_kernel():
     return Kernel(segments, entry, pvh_entry)
 
 
-def _stub(magic, entry):
+def _stub(magic, entry, at):
     """mov eax, magic; mov ebx, information; mov ecx, entry; jmp ecx"""
-    return b"\xb8" + struct.pack("<I", magic) + b"\xbb" + struct.pack("<I", INFORMATION_AT) \
+    return b"\xb8" + struct.pack("<I", magic) + b"\xbb" + struct.pack("<I", at) \
         + b"\xb9" + struct.pack("<I", entry) + b"\xff\xe1"
 
 
-def write_loader(path, kernel, loader):
-    """Writes the ELF file; `loader` is multiboot2 or pvh."""
+def write_loader(path, kernel, loader, at=INFORMATION_AT):
+    """Writes the ELF file; `loader` is multiboot2 or pvh, and its information lies at `at`."""
     is_pvh = loader == "pvh"
-    stub = _stub(0 if is_pvh else MULTIBOOT2_MAGIC, kernel.pvh_entry if is_pvh else kernel.multiboot2_entry)
+    stub = _stub(0 if is_pvh else MULTIBOOT2_MAGIC, kernel.pvh_entry if is_pvh else kernel.multiboot2_entry,
+                 at)
     stub = stub.ljust(STUB_BYTES, b"\x90") + NOTE + struct.pack("<Q", STUB_AT)
     parts = [(PT_LOAD, at, content, size) for at, content, size in kernel.segments]
     parts.append((PT_LOAD, STUB_AT, stub, len(stub)))
@@ -158,17 +160,20 @@ class Loader:
         for loader in INFORMATION:
             self._files[loader] = os.path.join(images.work_folder(), f"{loader}.elf")
             write_loader(self._files[loader], self.kernel, loader)
+        self._large = os.path.join(images.work_folder(), "large.elf")
+        write_loader(self._large, self.kernel, "multiboot2", LARGE_INFORMATION_AT)
 
     def arguments(self, loader, information):
         """QEMU's arguments that start the kernel with this information."""
-        if len(information) > INFORMATION_END - INFORMATION_AT:
+        is_large = len(information) > INFORMATION_END - INFORMATION_AT
+        if is_large and loader != "multiboot2":
             raise Failure(f"{len(information)} bytes of information are too much for low memory")
+        file, at = (self._large, LARGE_INFORMATION_AT) if is_large else (self._files[loader], INFORMATION_AT)
         self._n += 1
         path = os.path.join(images.work_folder(), f"information{self._n}")
-        with open(path, "wb") as file:
-            file.write(information)
-        return ["-kernel", self._files[loader],
-                "-device", f"loader,file={path},addr={INFORMATION_AT:#x},force-raw=on"]
+        with open(path, "wb") as written:
+            written.write(information)
+        return ["-kernel", file, "-device", f"loader,file={path},addr={at:#x},force-raw=on"]
 
     def run(self, loader, information, size=RAM_SIZE, timeout=60):
         """Boots a bare machine that ends by itself; returns QEMU's status and what came over the serial line."""
