@@ -50,13 +50,13 @@ struct Page *mm_page_at(ul at)
 static inline void pages_own(struct Page *first, u32 n, ul flags)
 {
     sanitize_frames_taken(phys(first->addr_phys), n * PAGE_FRAMES);
-    flags = first->zone->selector == ZONE_UNMAPPED_IN_PGT ? flags & ~(ul)PAGE_PGT_MAPPED : flags | PAGE_PGT_MAPPED;
+    flags = UNLIKELY(first->zone == &mm.zone[2]) ? flags & ~(ul)PAGE_PGT_MAPPED : flags | PAGE_PGT_MAPPED;
     for (u32 i = 0; i < n; i++) {
         first[i].attr = flags;
         first[i].ref_counts = 1;
         first[i].state = PAGE_OWNED;
     }
-    if (flags & PAGE_SHARED)
+    if (UNLIKELY(flags & PAGE_SHARED))
         __atomic_fetch_add(&mm.shared_bytes, n * PAGE_BYTES, __ATOMIC_RELAXED);
 }
 
@@ -372,7 +372,7 @@ FAST_PATH void free_pages(struct Page *page, int number)
     struct mm_cpu *cpu = platform_cpu();
     u64 offset = (u64)page - MM_PAGE_ARRAY, n;
 
-    if (UNLIKELY(offset >= mm.n_pages * sizeof *page) || UNLIKELY(offset % sizeof *page != 0)) {
+    if (UNLIKELY(offset >= mm.pages_bytes) || UNLIKELY(offset % sizeof *page != 0)) {
         free_pages_refused(page, number);
         return;
     }

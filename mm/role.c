@@ -33,7 +33,7 @@
  * Cost: a frame with a role takes 15 instructions more than one without; a page's first role a frame and 512 stores.
  *
  * Invariants, checked by check_roles.c:
- *   I301  n_roles of a page counts the words of its table that are not "none".
+ *   I301  n_roles of a page counts the words of its table that are not "none", n_role_tables of a zone the tables.
  *   I302  A role table is a frame in the direct map that is neither free nor held nor has a role, of that page alone.
  *   I303  A page with a role table is split and in the direct map.
  *   I304  The word of a frame in which no object lies leads to mm.no_object, which is all zero.  words of a page is its role
@@ -57,19 +57,9 @@
 /* A page is worth a role table when it has a free block of this order: 16 frames. */
 #define WORTHY_ORDER 4
 
-static ul word_make(enum role role, const void *points_to)
-{
-    return (ul)points_to << ROLE_ADDRESS_SHIFT | (ul)role;
-}
-
 static ul word_none(void)
 {
-    return word_make(ROLE_NONE, &mm.no_object);
-}
-
-ul *role_word(phys_t frame)
-{
-    return &page_of(frame)->roles[frame.addr / FRAME_BYTES % PAGE_FRAMES];
+    return role_word_make(ROLE_NONE, &mm.no_object);
 }
 
 static bool has_role_word(phys_t frame)
@@ -91,11 +81,6 @@ ul role_word_now(phys_t frame)
 enum role role_of(phys_t frame)
 {
     return word_role(role_word_now(frame));
-}
-
-void role_set(phys_t frame, enum role role, const void *points_to)
-{
-    *role_word(frame) = word_make(role, points_to);
 }
 
 void role_start(void)
@@ -140,6 +125,7 @@ static bool table_install(struct Zone *zone, struct Page *page)
         table[i] = none;
     page->n_roles = 0;
     split_set_roles(zone, page, table);
+    zone->n_role_tables++;
     return true;
 }
 
@@ -153,6 +139,7 @@ static void table_uninstall(struct Zone *zone, struct Page *page)
         return;
     }
     split_set_roles(zone, page, NULL); /* first: what is in limbo may be freed at once */
+    zone->n_role_tables--;
     limbo_add_table(pointer_phys(table));
 }
 
@@ -222,7 +209,7 @@ static void take_in(struct Zone *zone, struct Page *page, struct role_request *r
         for (; n < n_wanted && page->order != PAGE_NO_ORDER && page->order >= role->order; n++)
             first[n] = split_take_block(zone, page, role->order);
     for (u32 i = 0; i < n; i++)
-        page->roles[first[i].addr / FRAME_BYTES % PAGE_FRAMES] = word_make(ROLE_METADATA, &mm.no_object);
+        page->roles[first[i].addr / FRAME_BYTES % PAGE_FRAMES] = role_word_make(ROLE_METADATA, &mm.no_object);
     page->n_roles = (u16)(page->n_roles + n);
     role->n_taken += n;
 }
@@ -237,7 +224,7 @@ static void take_first(struct Zone *zone, struct Page *page, struct role_request
         return;
     }
     role->first[role->n_taken++] = first;
-    *role_word(first) = word_make(ROLE_METADATA, &mm.no_object);
+    *role_word(first) = role_word_make(ROLE_METADATA, &mm.no_object);
     page->n_roles = 1;
     split_prefer(zone, platform_cpu(), page);
 }
@@ -302,16 +289,8 @@ phys_t role_frame_alloc(unsigned order)
 static bool zone_give_roles(struct Zone *zone, const phys_t *first, u32 n, unsigned order)
 {
     ul flags = platform_lock(&zone->lock);
-    ul none = word_none();
-    bool idle = false, retired = false;
+    bool idle = split_give_roles(zone, first, n, order), retired = false;
 
-    for (u32 i = 0; i < n; i++) {
-        struct Page *page = page_of(first[i]);
-
-        page->roles[first[i].addr / FRAME_BYTES % PAGE_FRAMES] = none;
-        idle |= --page->n_roles == 0;
-    }
-    split_give_batch(zone, first, n, order);
     zone_count_given(zone, (u64)n << order);
     for (u32 i = 0; i < n && idle; i++)
         if (page_of(first[i])->roles != NULL && page_of(first[i])->n_roles == 0)
@@ -330,7 +309,8 @@ void role_frames_free(const phys_t *first, u32 n, unsigned order)
     for (u32 i = 0, count; i < n; i += count) {
         struct Zone *zone = page_of(first[i])->zone;
 
-        for (count = 1; i + count < n && page_of(first[i + count])->zone == zone;)
+        count = mm.zone[0].n_role_tables == 0 ? n : 1; /* what we give keeps its table: none in DMA, all are NORMAL's */
+        while (i + count < n && page_of(first[i + count])->zone == zone)
             count++;
         retired |= zone_give_roles(zone, first + i, count, order);
     }
@@ -424,7 +404,7 @@ void role_note_top_level(phys_t top)
     enum role role = word_role(word);
 
     if (role >= 12 && role <= ROLE_OBJECT_MAX)
-        *role_word(top) = word_make((enum role)(role + ROLE_TOP_LEVEL), &mm.no_object) | (word & LIVE_MASK);
+        *role_word(top) = role_word_make((enum role)(role + ROLE_TOP_LEVEL), &mm.no_object) | (word & LIVE_MASK);
     platform_unlock(&mm.role_lock, flags);
 }
 
@@ -435,7 +415,7 @@ void role_forget_top_level(phys_t top)
     const u8 *live = (const u8 *)role_word(top) + 1;
 
     if (word_role(word) > ROLE_TOP_LEVEL)
-        *role_word(top) = word_make((enum role)(word_role(word) - ROLE_TOP_LEVEL), live) |
+        *role_word(top) = role_word_make((enum role)(word_role(word) - ROLE_TOP_LEVEL), live) |
                           (word & LIVE_MASK);
     platform_unlock(&mm.role_lock, flags);
 }

@@ -5,6 +5,7 @@
 #ifndef MM_ROLE_H
 #define MM_ROLE_H
 
+#include <mm/page.h>
 #include <mm/types.h>
 
 enum role {
@@ -51,7 +52,16 @@ enum role role_of(phys_t frame);
 ul role_word_now(phys_t frame);
 
 /* The whole word of a frame whose page has a role table; a pointer into it. */
-ul *role_word(phys_t frame);
+static inline ul *role_word(phys_t frame)
+{
+    return &page_of(frame)->roles[frame.addr / FRAME_BYTES % PAGE_FRAMES];
+}
+
+/* The word of a role that leads to an address. */
+static inline ul role_word_make(enum role role, const void *points_to)
+{
+    return (ul)points_to << ROLE_ADDRESS_SHIFT | (ul)role;
+}
 
 /*
  * role_blocks_alloc - blocks of 2^order frames of the direct map, each aligned to its size, in pages with role tables.
@@ -74,7 +84,10 @@ void role_table_free(phys_t frame);
 
 /* Changes the role of a frame that has one to another (not ROLE_NONE), and what its word points to; the information bits
  * become 0. */
-void role_set(phys_t frame, enum role role, const void *points_to);
+static inline void role_set(phys_t frame, enum role role, const void *points_to)
+{
+    *role_word(frame) = role_word_make(role, points_to);
+}
 
 /* Frees role tables that say nothing any more. */
 void role_release_idle(void);

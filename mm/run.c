@@ -164,12 +164,16 @@ static inline u32 cut_end(struct Zone *zone, u32 head, u32 n_pages)
 static inline u32 run_shortest(const struct Zone *zone, u32 n_pages)
 {
     const struct run_lists *good = &zone->run[RUN_GOOD], *other = &zone->run[RUN_OTHER];
-    u64 exact = n_pages < RUN_EXACT ? (good->mask[0] | other->mask[0]) >> n_pages << n_pages : 0;
-    u64 bins = exact != 0 ? exact : good->mask[1] | other->mask[1];
-    unsigned number = (unsigned)count_trailing_zeros(bins) + (exact != 0 ? 0 : RUN_EXACT);
+    u64 bins = n_pages < RUN_EXACT ? (good->mask[0] | other->mask[0]) >> n_pages << n_pages : 0;
+    unsigned number = 0;
 
-    if (bins == 0)
+    if (bins == 0) {
+        bins = good->mask[1] | other->mask[1];
+        number = RUN_EXACT;
+    }
+    if (UNLIKELY(bins == 0))
         return PAGE_NOWHERE;
+    number += (unsigned)__builtin_ctzl(bins);
     return other->head[number] != PAGE_NOWHERE ? other->head[number] : good->head[number];
 }
 

@@ -329,11 +329,14 @@ struct touched_page {
 
 #define TOUCHED 0x80
 
-/* Sets the bits of up to GIVE_BATCH blocks of less than a word, then settles each page that they lie in. */
-static void give_some(struct Zone *zone, const phys_t *first, u32 n, unsigned order)
+/* Sets the bits of up to GIVE_BATCH blocks of less than a word, then settles each page that they lie in.  With `roles` their
+ * roles are cleared first; returns whether a page has none any more. */
+static inline __attribute__((always_inline)) bool give_some(struct Zone *zone, const phys_t *first, u32 n, unsigned order, bool roles)
 {
     struct touched_page touched[GIVE_BATCH], *end = touched;
     u64 ones = bits_low_mask(1u << order);
+    ul none = mm.no_roles[0];
+    bool idle = false;
 
     for (u32 i = 0; i < n; i++) {
         u64 frame = first[i].addr / FRAME_BYTES;
@@ -341,6 +344,10 @@ static void give_some(struct Zone *zone, const phys_t *first, u32 n, unsigned or
         u64 word = page->free_frames[frame / BITS_PER_WORD % FRAME_WORDS] | ones << (frame % BITS_PER_WORD);
         unsigned now = page->order - TOUCHED;
 
+        if (roles) {
+            page->roles[frame % PAGE_FRAMES] = none;
+            idle |= --page->n_roles == 0;
+        }
         page->free_frames[frame / BITS_PER_WORD % FRAME_WORDS] = word;
         page->n_free = (u16)(page->n_free + (1u << order));
         if (UNLIKELY(now >= SPLIT_ORDERS)) {
@@ -357,6 +364,7 @@ static void give_some(struct Zone *zone, const phys_t *first, u32 n, unsigned or
         t->page->order = t->listed;
         split_settle(zone, t->page, now);
     }
+    return idle;
 }
 
 void split_give_batch(struct Zone *zone, const phys_t *first, u32 n, unsigned order)
@@ -366,8 +374,42 @@ void split_give_batch(struct Zone *zone, const phys_t *first, u32 n, unsigned or
             split_give(zone, first[i], order);
         return;
     }
-    for (u32 i = 0; i < n; i += GIVE_BATCH)
-        give_some(zone, first + i, (u32)min_u64(n - i, GIVE_BATCH), order);
+    for (u32 i = 0; i < n; i += GIVE_BATCH) {
+        u32 n_now = (u32)min_u64(n - i, GIVE_BATCH);
+
+        if (order == 0) /* so that the compiler makes one for single frames */
+            give_some(zone, first + i, n_now, 0, false);
+        else
+            give_some(zone, first + i, n_now, order, false);
+    }
+}
+
+/* One block of any order. */
+static bool give_role(struct Zone *zone, phys_t first, unsigned order)
+{
+    struct Page *page = page_of(first);
+
+    page->roles[first.addr / FRAME_BYTES % PAGE_FRAMES] = mm.no_roles[0];
+    page->n_roles--;
+    split_give(zone, first, order);
+    return page->n_roles == 0;
+}
+
+bool split_give_roles(struct Zone *zone, const phys_t *first, u32 n, unsigned order)
+{
+    bool idle = false;
+
+    if (n == 1 || order >= 6) {
+        for (u32 i = 0; i < n; i++)
+            idle |= give_role(zone, first[i], order);
+        return idle;
+    }
+    for (u32 i = 0; i < n; i += GIVE_BATCH) {
+        u32 n_now = (u32)min_u64(n - i, GIVE_BATCH);
+
+        idle |= order == 0 ? give_some(zone, first + i, n_now, 0, true) : give_some(zone, first + i, n_now, order, true);
+    }
+    return idle;
 }
 
 void split_give_range(struct Zone *zone, struct Page *page, unsigned first, unsigned n)

@@ -40,6 +40,7 @@ struct mm {
     u64 dma_end;              /* DMA is [0, dma_end) */
     u64 direct_end;           /* NORMAL is [dma_end, direct_end) at boot; UNMAPPED from there on */
     u32 n_pages;              /* elements of the page array, holes included */
+    u64 pages_bytes;          /* what they would take, backed or not */
     u32 magazine_bytes;       /* what one magazine may hold, about */
     u32 stack_frames;         /* what one CPU's stack of frames may hold */
     u32 home_keeps_empty;     /* empty slabs that a home may keep */

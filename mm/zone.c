@@ -81,6 +81,7 @@ void zone_start_all(u64 dma_bytes, u64 direct_map_bytes)
     mm.ram_end = memory_map_usable_end(&mm.map);
     mm.n_frames = mm.ram_end / FRAME_BYTES;
     mm.n_pages = (u32)(align_up(mm.ram_end, PAGE_BYTES) / PAGE_BYTES);
+    mm.pages_bytes = mm.n_pages * sizeof(struct Page);
     mm.dma_end = choose_dma_end(dma_bytes, ram_bytes);
     mm.direct_end = max_u64(align_down(ram_address_of_byte(direct_bytes) + PAGE_BYTES / 2, PAGE_BYTES), mm.dma_end);
     zone_start(&mm.zone[0], "DMA", ZONE_DMA, 0, mm.dma_end);
