@@ -35,17 +35,15 @@ phys_t frame_stack_refill(void)
     struct mm_cpu *cpu = platform_cpu();
     struct Zone *zone = &mm.zone[1];
     phys_t frame = PHYS_NONE;
-    u32 n;
     ul flags;
 
-    if (cpu->frame_capacity == 0 || fail_wanted(zone, cpu->frame_capacity / 2))
-        return frame;
-    mm_enter(cpu);
-    n = cpu->frame_capacity / 2; /* an interrupt may have cut it until here */
-    flags = platform_lock(&zone->lock);
-    cpu->n_frames = n == 0 ? 0 : split_take_batch(zone, cpu, cpu->frame, n);
-    zone_count_taken(zone, cpu->n_frames);
-    platform_unlock(&zone->lock, flags);
+    mm_enter(cpu); /* from here on nobody takes the stack out of use */
+    if (cpu->frame_capacity != 0 && !fail_wanted(zone, cpu->frame_capacity / 2)) {
+        flags = platform_lock(&zone->lock);
+        cpu->n_frames = split_take_batch(zone, cpu, cpu->frame, cpu->frame_capacity / 2);
+        zone_count_taken(zone, cpu->n_frames);
+        platform_unlock(&zone->lock, flags);
+    }
     if (cpu->n_frames != 0)
         frame = cpu->frame[--cpu->n_frames];
     mm_leave(cpu);

@@ -110,13 +110,16 @@ static inline struct Page *pages_find_in(struct Zone *zone, u32 n, ul flags)
 static NOINLINE struct Page *page_stack_refill(ul flags)
 {
     struct mm_cpu *cpu = platform_cpu();
-    u32 n_wanted = (cpu->page_capacity + 1) / 2, n_got = 0, first;
     struct Zone *zone = &mm.zone[1];
+    u32 n_wanted, n_got = 0, first;
     ul saved;
 
-    if (n_wanted == 0 || fail_wanted(zone, n_wanted * PAGE_FRAMES))
+    mm_enter(cpu); /* from here on nobody takes the stack out of use */
+    n_wanted = (cpu->page_capacity + 1) / 2;
+    if (n_wanted == 0 || fail_wanted(zone, n_wanted * PAGE_FRAMES)) {
+        mm_leave(cpu);
         return NULL;
-    mm_enter(cpu);
+    }
     saved = platform_lock(&zone->lock);
     first = run_take_some(zone, n_wanted, &n_got);
     for (u32 i = 0; i + 1 < n_got; i++) {

@@ -306,7 +306,7 @@ u32 split_take_batch(struct Zone *zone, struct mm_cpu *cpu, phys_t *frames, u32 
             return n_taken;
         n_taken += split_take_in(zone, page, frames + n_taken, n - n_taken);
     }
-    if (page->owner == 0 && page->n_free != 0 && kind_of(page) == SPLIT_PLAIN)
+    if (page != NULL && page->owner == 0 && page->n_free != 0 && kind_of(page) == SPLIT_PLAIN)
         split_prefer(zone, cpu, page);
     return n_taken;
 }

@@ -7,6 +7,7 @@
 #include <mm/frame.h>
 #include <mm/inspect.h>
 #include <mm/page.h>
+#include <mm/split.h>
 
 #define RANDOM_SEED 88172645463325252UL
 
@@ -214,6 +215,21 @@ static void normal_grows_into_unmapped_and_gives_back(void **state)
     assert_sound();
 }
 
+/* What a stack asks for that was taken out of use at the wrong moment. */
+static void a_batch_of_nothing_takes_nothing(void **state)
+{
+    u64 before = mm_stat().free;
+    ul flags = platform_lock(&mm.zone[1].lock);
+    phys_t frame;
+
+    (void)state;
+    mm_boot_cpu(MM_CONTEXT_CODE)->preferred[SPLIT_PLAIN] = 0;
+    assert_int_equal(split_take_batch(&mm.zone[1], mm_boot_cpu(MM_CONTEXT_CODE), &frame, 0), 0);
+    platform_unlock(&mm.zone[1].lock, flags);
+    assert_int_equal(mm_stat().free, before);
+    assert_sound();
+}
+
 static void alloc_pages_refuses_what_it_should(void **state)
 {
     static const int bad[] = {0, 64, -1, 1000000};
@@ -387,6 +403,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_block_of_pages_is_freed_only_as_such, start_512m, stop),
         cmocka_unit_test_setup_teardown(after_running_empty_everything_is_as_before, start_64m, stop),
         cmocka_unit_test_setup_teardown(normal_grows_into_unmapped_and_gives_back, start_512m, stop),
+        cmocka_unit_test_setup_teardown(a_batch_of_nothing_takes_nothing, start_512m, stop),
         cmocka_unit_test_setup_teardown(alloc_pages_refuses_what_it_should, start_512m, stop),
         cmocka_unit_test_setup_teardown(pages_carry_their_attributes_while_allocated, start_512m, stop),
         cmocka_unit_test_setup_teardown(every_wrong_free_pages_is_reported_and_changes_nothing, start_512m, stop),
