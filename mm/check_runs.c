@@ -104,10 +104,10 @@ static bool check_identity(struct mm_violation *out, u32 index)
 /* I107 of one stack. */
 static bool check_stack(struct mm_violation *out, const struct mm_cpu *cpu)
 {
-    if (cpu->n_pages > cpu->page_capacity || cpu->page_capacity > STACK_PAGES)
+    if (cpu->stacked.n_pages > cpu->page_capacity || cpu->page_capacity > STACK_PAGES)
         return check_failed(out, 107, "pages in a CPU's stack", cpu->context, cpu->page_capacity,
-                            cpu->n_pages);
-    for (u32 i = 0; i < cpu->n_pages; i++) {
+                            cpu->stacked.n_pages);
+    for (u32 i = 0; i < cpu->stacked.n_pages; i++) {
         u32 index = cpu->page[i];
         u64 at = (u64)index * PAGE_BYTES;
 
@@ -130,7 +130,7 @@ static bool check_stacks(struct mm_violation *out)
     for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next) {
         if (!check_stack(out, cpu))
             return false;
-        n_stacked += cpu->n_pages;
+        n_stacked += cpu->stacked.n_pages;
     }
     for (u32 i = 0; i < mm.n_pages; i++)
         n_marked += page_at(i)->state == PAGE_STACKED;

@@ -176,11 +176,14 @@ static bool check_stacked_once(struct mm_violation *out, u64 at)
 }
 
 /* I206 of the stack of blocks of one order. */
-static bool check_block_stack(struct mm_violation *out, const struct block_stack *stack, unsigned order)
+static bool check_block_stack(struct mm_violation *out, const struct mm_cpu *cpu, unsigned order)
 {
-    if (stack->n > stack->capacity || stack->capacity > STACK_BLOCKS)
-        return check_failed(out, 206, "blocks in a CPU's stack", order, stack->capacity, stack->n);
-    for (u32 i = 0; i < stack->n; i++)
+    const struct block_stack *stack = &cpu->blocks[order - 1];
+    u32 n = cpu->stacked.n_blocks[2 * order];
+
+    if (n > stack->capacity || stack->capacity > STACK_BLOCKS)
+        return check_failed(out, 206, "blocks in a CPU's stack", order, stack->capacity, n);
+    for (u32 i = 0; i < n; i++)
         for (u64 k = 0; k < 1u << order; k++)
             if (!check_stacked_once(out, stack->block[i].addr + k * FRAME_BYTES))
                 return false;
@@ -190,14 +193,14 @@ static bool check_block_stack(struct mm_violation *out, const struct block_stack
 /* I206 of a stack. */
 static bool check_stack(struct mm_violation *out, const struct mm_cpu *cpu)
 {
-    if (cpu->n_frames > cpu->frame_capacity || cpu->frame_capacity > STACK_FRAMES)
+    if (cpu->stacked.n_frames > cpu->frame_capacity || cpu->frame_capacity > STACK_FRAMES)
         return check_failed(out, 206, "frames in a CPU's stack", cpu->context, cpu->frame_capacity,
-                            cpu->n_frames);
-    for (u32 i = 0; i < cpu->n_frames; i++)
+                            cpu->stacked.n_frames);
+    for (u32 i = 0; i < cpu->stacked.n_frames; i++)
         if (!check_stacked_once(out, cpu->frame[i].addr))
             return false;
     for (unsigned order = 1; order <= STACK_ORDERS; order++)
-        if (!check_block_stack(out, &cpu->blocks[order - 1], order))
+        if (!check_block_stack(out, cpu, order))
             return false;
     return true;
 }

@@ -112,10 +112,10 @@ u64 mm_cpu_count_stacked(const struct mm_cpu *cpu, u64 start, u64 end)
 {
     u64 n = 0;
 
-    for (u32 i = 0; i < cpu->n_frames; i++)
+    for (u32 i = 0; i < cpu->stacked.n_frames; i++)
         n += count_in_block(cpu->frame[i], 0, start, end);
     for (unsigned order = 1; order <= STACK_ORDERS; order++)
-        for (u32 i = 0; i < cpu->blocks[order - 1].n; i++)
+        for (u32 i = 0; i < cpu->stacked.n_blocks[2 * order]; i++)
             n += count_in_block(cpu->blocks[order - 1].block[i], order, start, end);
     return n;
 }

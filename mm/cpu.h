@@ -40,9 +40,17 @@ struct magazine {
 };
 
 struct block_stack {
-    u32 n;
     u32 capacity; /* 1 .. STACK_BLOCKS; 0 for interrupt handlers, and while caches are off */
     phys_t block[STACK_BLOCKS];
+};
+
+/* How many frames, pages and blocks lie in the stacks of a CPU.  By bytes: order k at 2 k, pages at 3. */
+union stack_counts {
+    u64 all; /* mm_cpu_free_frames */
+    u8 n_blocks[8];
+    struct {
+        u8 n_frames, unused[2], n_pages;
+    };
 };
 
 struct mm_cpu {
@@ -67,8 +75,8 @@ struct mm_cpu {
     u64 n_free[MM_N_CLASSES];   /* objects that lie in slabs */
     u64 n_taken[MM_N_CLASSES];  /* objects that came into magazines from slabs and frames */
 
-    u32 n_frames, frame_capacity; /* capacities: 0 for interrupt handlers, and while caches are off */
-    u32 n_pages, page_capacity;
+    union stack_counts stacked;
+    u32 frame_capacity, page_capacity; /* 0 for interrupt handlers, and while caches are off */
     phys_t frame[STACK_FRAMES];
     u32 page[STACK_PAGES]; /* indexes into the page array */
     struct block_stack blocks[STACK_ORDERS]; /* of orders 1, 2, ... */
@@ -146,14 +154,26 @@ struct mm_cpu *mm_boot_cpu(enum mm_context context);
 /* Makes a cleared pair of caches ready; mm_start does it for the boot CPU's. */
 void mm_cpu_start(struct mm_cpu pair[MM_N_CONTEXTS]);
 
-/* Free frames in the stacks of a CPU, those of pages included. */
+/* Blocks of order 0 .. STACK_ORDERS in a CPU's stack. */
+static inline u8 *mm_cpu_n_blocks(struct mm_cpu *cpu, unsigned order)
+{
+    return &cpu->stacked.n_blocks[2 * order];
+}
+
+/*
+ * Free frames in the stacks of a CPU, those of pages included, by one multiplication.  The counts are four numbers of 16 bits,
+ * worth 1, 2, 4 and 8 frames each; pages are in the upper half of the second: 2 * 2^8 = 512 frames each.  What each is worth
+ * stands where it moves its number into the top 16 bits:
+ *
+ *      counts    [    order 3 ][    order 2 ][ pages | order 1 ][    frames ]
+ *      times     [          1 ][          2 ][               4 ][         8 ]
+ */
 static inline u64 mm_cpu_free_frames(const struct mm_cpu *cpu)
 {
-    u64 n = cpu->n_frames + (u64)cpu->n_pages * PAGE_FRAMES;
-
-    for (unsigned i = 0; i < STACK_ORDERS; i++)
-        n += (u64)cpu->blocks[i].n << (i + 1);
-    return n;
+    _Static_assert(PAGE_FRAMES == 2UL << 8 && STACK_ORDERS == 3, "what the numbers are worth");
+    _Static_assert(STACK_FRAMES + STACK_PAGES * PAGE_FRAMES + 14 * STACK_BLOCKS < 1UL << 16, "the sum fits");
+    _Static_assert(8 * (STACK_BLOCKS + (STACK_PAGES << 8)) + 4 * STACK_FRAMES < 1UL << 16, "nothing is carried into it");
+    return cpu->stacked.all * (1UL << 48 | 2UL << 32 | 4UL << 16 | 8UL) >> 48;
 }
 
 /* How many frames of [start, end) lie in the stacks of frames and blocks of a CPU. */

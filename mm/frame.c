@@ -51,6 +51,14 @@ static inline u64 held_bit(phys_t frame)
     return (u64)1 << (frame.addr / FRAME_BYTES % BITS_PER_WORD);
 }
 
+/* Those of a block with a stack. */
+static inline u64 held_bits(phys_t first, unsigned order)
+{
+    static const u8 ones[STACK_ORDERS + 1] = {0x1, 0x3, 0xf, 0xff};
+
+    return (u64)ones[order] << (first.addr / FRAME_BYTES % BITS_PER_WORD);
+}
+
 /* Sets the bits of a block; of one whose frames span words, in whole words. */
 static void held_set(phys_t first, unsigned order)
 {
@@ -172,19 +180,22 @@ static NOINLINE phys_t frame_alloc_slowly(unsigned selector, unsigned order)
 static FAST_PATH phys_t frame_alloc_block(unsigned selector, unsigned order)
 {
     struct mm_cpu *cpu = platform_cpu();
-    struct block_stack *blocks;
     phys_t first;
+    u8 *n_blocks;
+    u64 n;
 
     if (order - 1 >= STACK_ORDERS || selector != ZONE_NORMAL)
         return frame_alloc_slowly(selector, order);
-    blocks = &cpu->blocks[order - 1];
+    n_blocks = mm_cpu_n_blocks(cpu, order);
     mm_enter_fast(cpu);
-    if (blocks->n == 0) {
+    n = *n_blocks;
+    if (n == 0) {
         mm_leave_fast(cpu);
         return frame_alloc_slowly(selector, order);
     }
-    first = blocks->block[--blocks->n];
-    __atomic_fetch_or(held_word(first), held_bit(first) * bits_low_mask(1u << order), __ATOMIC_RELAXED);
+    --*n_blocks;
+    first = cpu->blocks[order - 1].block[n - 1];
+    __atomic_fetch_or(held_word(first), held_bits(first, order), __ATOMIC_RELAXED);
     sanitize_frames_taken(first, (u64)1 << order);
     mm_leave_fast(cpu);
     return first;
@@ -199,13 +210,13 @@ FAST_PATH phys_t frame_alloc(unsigned selector, unsigned order)
     if (UNLIKELY((order | (selector ^ ZONE_NORMAL)) != 0))
         return frame_alloc_block(selector, order);
     mm_enter_fast(cpu);
-    n = cpu->n_frames;
+    n = cpu->stacked.n_frames;
     if (UNLIKELY(n == 0)) {
         mm_leave_fast(cpu);
         return frame_alloc_slowly(ZONE_NORMAL, 0);
     }
     cpu = OPAQUE(cpu); /* so that n is counted down in memory, and stays in its register */
-    cpu->n_frames--;
+    cpu->stacked.n_frames--;
     frame = cpu->frame[n - 1];
     __atomic_fetch_or(held_word(frame), held_bit(frame), __ATOMIC_RELAXED);
     sanitize_frames_taken(frame, 1);
@@ -266,19 +277,24 @@ static FAST_PATH int frame_free_block(phys_t first, unsigned order)
 {
     struct mm_cpu *cpu = platform_cpu();
     struct block_stack *blocks;
+    u8 *n_blocks;
+    u64 n;
 
     if (order - 1 >= STACK_ORDERS || first.addr >= mm.ram_end || !is_aligned(first.addr, FRAME_BYTES << order) ||
         page_of(first)->zone != &mm.zone[1])
         return frame_free_slowly(first, order);
     blocks = &cpu->blocks[order - 1];
+    n_blocks = mm_cpu_n_blocks(cpu, order);
     mm_enter_fast(cpu);
-    if (blocks->n == blocks->capacity ||
-        !held_clear_word(held_word(first), held_bit(first) * bits_low_mask(1u << order))) {
+    n = *n_blocks;
+    if (n == blocks->capacity ||
+        !held_clear_word(held_word(first), held_bits(first, order))) {
         mm_leave_fast(cpu);
         return frame_free_slowly(first, order);
     }
     sanitize_frames_freed(first, (u64)1 << order);
-    blocks->block[blocks->n++] = first;
+    blocks->block[n] = first;
+    ++*n_blocks;
     mm_leave_fast(cpu);
     return 0;
 }
@@ -300,7 +316,7 @@ FAST_PATH int frame_free(phys_t first, unsigned order)
     if (UNLIKELY(frame >= mm.n_frames) || UNLIKELY(page_at_frame(frame)->zone != &mm.zone[1]))
         return frame_free_slowly(first, 0);
     mm_enter_fast(cpu);
-    n = cpu->n_frames;
+    n = cpu->stacked.n_frames;
     if (UNLIKELY(n == cpu->frame_capacity))
         goto slowly;
     word = &((u64 *)MM_HELD_ARRAY)[frame / BITS_PER_WORD];
@@ -310,7 +326,7 @@ FAST_PATH int frame_free(phys_t first, unsigned order)
     sanitize_frames_freed(first, 1);
     cpu->frame[n] = first;
     cpu = OPAQUE(cpu);
-    cpu->n_frames++;
+    cpu->stacked.n_frames++;
     mm_leave_fast(cpu);
     return 0;
 

@@ -40,28 +40,29 @@ phys_t frame_stack_refill(void)
     mm_enter(cpu); /* from here on nobody takes the stack out of use */
     if (cpu->frame_capacity != 0 && !fail_wanted(zone, cpu->frame_capacity / 2)) {
         flags = platform_lock(&zone->lock);
-        cpu->n_frames = split_take_batch(zone, cpu, cpu->frame, cpu->frame_capacity / 2);
-        zone_count_taken(zone, cpu->n_frames);
+        cpu->stacked.n_frames = (u8)split_take_batch(zone, cpu, cpu->frame, cpu->frame_capacity / 2);
+        zone_count_taken(zone, cpu->stacked.n_frames);
         platform_unlock(&zone->lock, flags);
     }
-    if (cpu->n_frames != 0)
-        frame = cpu->frame[--cpu->n_frames];
+    if (cpu->stacked.n_frames != 0)
+        frame = cpu->frame[--cpu->stacked.n_frames];
     mm_leave(cpu);
     return frame;
 }
 
 /* Gives list[0 .. n) of *count blocks back to the zone, and moves the others down. */
-static void stack_drain(phys_t *list, u32 *count, u32 n, unsigned order)
+static void stack_drain(phys_t *list, u8 *count, u32 n, unsigned order)
 {
     struct Zone *zone = &mm.zone[1];
+    u32 left = *count - n;
     ul flags = platform_lock(&zone->lock);
 
     split_give_batch(zone, list, n, order);
     zone_count_given(zone, (u64)n << order);
     platform_unlock(&zone->lock, flags);
-    *count -= n;
+    *count = (u8)left;
 #pragma GCC unroll 8
-    for (u32 i = 0; i < *count; i++)
+    for (u32 i = 0; i < left; i++)
         list[i] = list[i + n];
 }
 
@@ -71,31 +72,32 @@ void frame_stack_push(phys_t first, unsigned order)
 
     mm_enter(cpu);
     if (cpu->frame_capacity == 0) {
-        u32 n = 1;
+        u8 n = 1;
 
         stack_drain(&first, &n, 1, order);
     } else if (order == 0) {
-        if (cpu->n_frames == cpu->frame_capacity)
-            stack_drain(cpu->frame, &cpu->n_frames, cpu->frame_capacity / 2, 0);
-        cpu->frame[cpu->n_frames++] = first;
+        if (cpu->stacked.n_frames == cpu->frame_capacity)
+            stack_drain(cpu->frame, &cpu->stacked.n_frames, cpu->frame_capacity / 2, 0);
+        cpu->frame[cpu->stacked.n_frames++] = first;
     } else {
         struct block_stack *blocks = &cpu->blocks[order - 1];
+        u8 *n = mm_cpu_n_blocks(cpu, order);
 
-        if (blocks->n == blocks->capacity)
-            stack_drain(blocks->block, &blocks->n, (blocks->n + 1) / 2, order);
-        blocks->block[blocks->n++] = first;
+        if (*n == blocks->capacity)
+            stack_drain(blocks->block, n, (blocks->capacity + 1) / 2, order);
+        blocks->block[(*n)++] = first;
     }
     mm_leave(cpu);
 }
 
 void frame_stack_drain(struct mm_cpu *cpu)
 {
-    if (cpu->n_frames != 0)
-        stack_drain(cpu->frame, &cpu->n_frames, cpu->n_frames, 0);
+    if (cpu->stacked.n_frames != 0)
+        stack_drain(cpu->frame, &cpu->stacked.n_frames, cpu->stacked.n_frames, 0);
     for (unsigned order = 1; order <= STACK_ORDERS; order++) {
-        struct block_stack *blocks = &cpu->blocks[order - 1];
+        u8 *n = mm_cpu_n_blocks(cpu, order);
 
-        if (blocks->n != 0)
-            stack_drain(blocks->block, &blocks->n, blocks->n, order);
+        if (*n != 0)
+            stack_drain(cpu->blocks[order - 1].block, n, *n, order);
     }
 }

@@ -127,7 +127,7 @@ static NOINLINE struct Page *page_stack_refill(ul flags)
         cpu->page[i] = first + i;
     }
     if (n_got != 0) {
-        cpu->n_pages = n_got - 1;
+        cpu->stacked.n_pages = (u8)(n_got - 1);
         pages_own(page_at(first + n_got - 1), 1, flags);
         zone_count_taken(zone, n_got * PAGE_FRAMES);
     }
@@ -180,13 +180,13 @@ FAST_PATH struct Page *alloc_pages(unsigned int zone_select, int num, ul flags)
     if (UNLIKELY(((zone_select ^ ZONE_NORMAL) | ((unsigned)num ^ 1)) != 0))
         return alloc_pages_slowly(zone_select, num, flags);
     mm_enter_fast(cpu);
-    n = cpu->n_pages;
+    n = cpu->stacked.n_pages;
     if (UNLIKELY(n == 0)) {
         mm_leave_fast(cpu);
         return alloc_pages_slowly(ZONE_NORMAL, 1, flags);
     }
     cpu = OPAQUE(cpu); /* so that n is counted down in memory, and stays in its register */
-    cpu->n_pages--;
+    cpu->stacked.n_pages--;
     page = page_at(cpu->page[n - 1]);
     page->attr = flags | PAGE_PGT_MAPPED;
     page->ref_counts = 1;
@@ -202,6 +202,7 @@ FAST_PATH struct Page *alloc_pages(unsigned int zone_select, int num, ul flags)
 static void stack_drain(struct mm_cpu *cpu, u32 n)
 {
     struct Zone *zone = &mm.zone[1];
+    u32 left = cpu->stacked.n_pages - n;
     ul flags = platform_lock(&zone->lock);
 
     for (u32 i = 0; i < n; i++) {
@@ -210,15 +211,15 @@ static void stack_drain(struct mm_cpu *cpu, u32 n)
     }
     zone_count_given(zone, n * PAGE_FRAMES);
     platform_unlock(&zone->lock, flags);
-    cpu->n_pages -= n;
-    for (u32 i = 0; i < cpu->n_pages; i++)
+    cpu->stacked.n_pages = (u8)left;
+    for (u32 i = 0; i < left; i++)
         cpu->page[i] = cpu->page[i + n];
 }
 
 void page_stack_drain(struct mm_cpu *cpu)
 {
-    if (cpu->n_pages != 0)
-        stack_drain(cpu, cpu->n_pages);
+    if (cpu->stacked.n_pages != 0)
+        stack_drain(cpu, cpu->stacked.n_pages);
 }
 
 /* Makes an owned page nobody's, and only one of all who try. */
@@ -363,10 +364,10 @@ static NOINLINE void free_page_full(struct Page *page)
         free_run(page, 1);
         return;
     }
-    if (cpu->n_pages >= cpu->page_capacity)
-        stack_drain(cpu, (cpu->n_pages + 1) / 2);
+    if (cpu->stacked.n_pages >= cpu->page_capacity)
+        stack_drain(cpu, (cpu->stacked.n_pages + 1u) / 2);
     page_disown(page);
-    cpu->page[cpu->n_pages++] = page_index(page);
+    cpu->page[cpu->stacked.n_pages++] = page_index(page);
     mm_leave(cpu);
 }
 
@@ -384,7 +385,7 @@ FAST_PATH void free_pages(struct Page *page, int number)
         return;
     }
     mm_enter_fast(cpu);
-    n = cpu->n_pages;
+    n = cpu->stacked.n_pages;
     if (UNLIKELY(n >= cpu->page_capacity) || UNLIKELY(!page_claim(page))) {
         mm_leave_fast(cpu);
         free_page_full(page);
@@ -393,6 +394,6 @@ FAST_PATH void free_pages(struct Page *page, int number)
     page_disown(page);
     cpu->page[n] = (u32)(offset / sizeof *page);
     cpu = OPAQUE(cpu);
-    cpu->n_pages++;
+    cpu->stacked.n_pages++;
     mm_leave_fast(cpu);
 }

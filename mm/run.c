@@ -165,15 +165,16 @@ static inline u32 run_shortest(const struct Zone *zone, u32 n_pages)
 {
     const struct run_lists *good = &zone->run[RUN_GOOD], *other = &zone->run[RUN_OTHER];
     u64 bins = n_pages < RUN_EXACT ? (good->mask[0] | other->mask[0]) >> n_pages << n_pages : 0;
-    unsigned number = 0;
+    unsigned number;
 
-    if (bins == 0) {
+    if (bins != 0) {
+        number = (unsigned)__builtin_ctzl(bins);
+    } else {
         bins = good->mask[1] | other->mask[1];
-        number = RUN_EXACT;
+        if (UNLIKELY(bins == 0))
+            return PAGE_NOWHERE;
+        number = RUN_EXACT + (unsigned)__builtin_ctzl(bins);
     }
-    if (UNLIKELY(bins == 0))
-        return PAGE_NOWHERE;
-    number += (unsigned)__builtin_ctzl(bins);
     return other->head[number] != PAGE_NOWHERE ? other->head[number] : good->head[number];
 }
 

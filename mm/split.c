@@ -331,7 +331,8 @@ struct touched_page {
 
 /* Sets the bits of up to GIVE_BATCH blocks of less than a word, then settles each page that they lie in.  With `roles` their
  * roles are cleared first; returns whether a page has none any more. */
-static inline __attribute__((always_inline)) bool give_some(struct Zone *zone, const phys_t *first, u32 n, unsigned order, bool roles)
+static inline __attribute__((always_inline)) bool give_some(struct Zone *zone, const phys_t *first, u32 n,
+                                                            unsigned order, bool roles)
 {
     struct touched_page touched[GIVE_BATCH], *end = touched;
     u64 ones = bits_low_mask(1u << order);

@@ -129,12 +129,13 @@ static void normalize_cpu(struct mm_cpu *cpu)
         cpu->n_taken[i] = 0;
         memset(&cpu->magazine[i].round[n], 0, (MAGAZINE_ROUNDS - n) * sizeof cpu->magazine[i].round[0]);
     }
-    memset(&cpu->frame[cpu->n_frames], 0, (STACK_FRAMES - cpu->n_frames) * sizeof cpu->frame[0]);
-    memset(&cpu->page[cpu->n_pages], 0, (STACK_PAGES - cpu->n_pages) * sizeof cpu->page[0]);
+    memset(&cpu->frame[cpu->stacked.n_frames], 0, (STACK_FRAMES - cpu->stacked.n_frames) * sizeof cpu->frame[0]);
+    memset(&cpu->page[cpu->stacked.n_pages], 0, (STACK_PAGES - cpu->stacked.n_pages) * sizeof cpu->page[0]);
     for (unsigned i = 0; i < STACK_ORDERS; i++) {
         struct block_stack *blocks = &cpu->blocks[i];
+        u32 n = *mm_cpu_n_blocks(cpu, i + 1);
 
-        memset(&blocks->block[blocks->n], 0, (STACK_BLOCKS - blocks->n) * sizeof blocks->block[0]);
+        memset(&blocks->block[n], 0, (STACK_BLOCKS - n) * sizeof blocks->block[0]);
     }
 }
 

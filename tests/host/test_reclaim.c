@@ -146,8 +146,8 @@ static void an_interrupt_handler_leaves_the_caches_of_code_alone(void **state)
     (void)state;
     fill_caches();
     before = *code;
-    assert_true(magazine_count(&before, 3) > 0 && before.n_frames > 0 && before.n_pages > 0 &&
-                before.blocks[0].n > 0);
+    assert_true(magazine_count(&before, 3) > 0 && before.stacked.n_frames > 0 &&
+                before.stacked.n_pages > 0 && *mm_cpu_n_blocks(&before, 1) > 0);
     host_cpu_select(MM_CONTEXT_INTERRUPT);
     fill_caches();
     hoard_take(0);
