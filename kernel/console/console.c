@@ -62,6 +62,7 @@ static void console_write_log(char *line, size_t n)
     size_t n_stamp = stamp_bytes(line);
     bool plain;
 
+    screen_wrap_words(true);
     line += n_stamp;
     n -= n_stamp;
     plain = highlight_line(line, n) != NULL;
@@ -123,6 +124,7 @@ static void console_write_line(const char *text, size_t n)
         if (!console.panic && !pager_line())
             return;
     }
+    screen_wrap_words(!console.editing);
     faces_write(text, n);
 }
 

@@ -52,6 +52,7 @@ void screen_start(const struct screen_face *face, unsigned columns, unsigned row
     if (screen.cells == NULL)
         screen_lend(own_cells, SCREEN_N_OWN);
     terminal_start(&screen.terminal, screen.cells, columns, rows);
+    screen.terminal.word_wrap = true;
     screen.present = true;
     screen_set_face(face);
 }
@@ -130,6 +131,11 @@ void screen_write(const char *text, size_t n)
     recent = tsc_read() - screen.painted_at < RUSH_CYCLES;
     if (screen.panic || !scrolled || !recent)
         screen_refresh();
+}
+
+void screen_wrap_words(bool on)
+{
+    screen.terminal.word_wrap = on;
 }
 
 u64 screen_rows_passed(void)

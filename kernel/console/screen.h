@@ -42,6 +42,10 @@ unsigned screen_rows(void);
 /* Writes as terminal_write does, and shows it: at once, or, while text is rushing by, a little later. */
 void screen_write(const char *text, size_t n);
 
+/* Whether what is written from here on is broken at blanks where it is too long for a row (on at the start); a line that is
+ * being edited is not. */
+void screen_wrap_words(bool on);
+
 /* Shows everything that was written. */
 void screen_refresh(void);
 

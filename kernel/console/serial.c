@@ -65,12 +65,38 @@ static struct {
     struct serial_counts counts;
 } serial;
 
+/* A byte that came before the line was set up: somebody typed ahead, or the line had another speed and it is noise.  Keys
+ * that a command is made of are kept. */
+static void receive_early(u8 status, u8 byte)
+{
+    bool is_text = (byte >= ' ' && byte <= '~') || byte == '\r' || byte == '\n';
+
+    if (is_text && !(status & STATUS_GARBLED) && serial.tail - serial.head < RING_BYTES)
+        serial.ring[serial.tail++ % RING_BYTES] = byte;
+}
+
+/* What the receiver has already; clearing the FIFO would lose it. */
+static void uart_drain(void)
+{
+    u8 status;
+
+    for (unsigned i = 0; i < FIFO_BYTES && (status = inb(UART_STATUS)) & STATUS_RECEIVED; i++)
+        receive_early(status, inb(UART_DATA));
+}
+
+/* An emulator lets bytes from outside in between all the same: they are no sign of a broken chip. */
 static bool uart_loops_back(u8 byte)
 {
     outb(UART_DATA, byte);
     for (unsigned i = 0; i < LOOP_TRIES; i++) {
-        if (inb(UART_STATUS) & STATUS_RECEIVED)
-            return inb(UART_DATA) == byte;
+        u8 status = inb(UART_STATUS), got;
+
+        if (!(status & STATUS_RECEIVED))
+            continue;
+        got = inb(UART_DATA);
+        if (got == byte)
+            return true;
+        receive_early(status, got);
     }
     return false;
 }
@@ -95,9 +121,12 @@ bool serial_start(void)
 {
     if (inb(UART_STATUS) == STATUS_ABSENT || !uart_keeps(0x5a) || !uart_keeps(0xa5))
         return false;
+    uart_drain();
     uart_program();
     outb(UART_MODEM, MODEM_LOOP);
     serial.present = uart_loops_back(0x55) && uart_loops_back(0xca);
+    if (!serial.present)
+        serial.head = serial.tail; /* noise */
     serial.n_burst = (inb(UART_FIFO) & FIFO_WORKS) == FIFO_WORKS ? FIFO_BYTES : 1;
     outb(UART_MODEM, MODEM_READY);
     return serial.present;

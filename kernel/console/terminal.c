@@ -5,12 +5,20 @@
  *
  * The last column behaves as on a VT100: a character there leaves the cursor on it, and only the next
  * character moves to a new row.  A line as wide as the screen followed by \n therefore leaves no blank row.
+ * With word_wrap that character takes the word that it belongs to along, and the row begins indented:
+ *
+ *     |... freed by run_kf|          |... freed by       |
+ *     |ree+0x20           |          |  run_kfree+0x20   |
+ *
+ * A word that began in the first half of the row stays where it is.
  */
 #include <kernel/console/terminal.h>
 #include <lib/string.h>
 
 #define PARAMETER_MAX 9999
 #define TAB_COLUMNS 8u
+#define WRAP_INDENT 2u
+#define WRAP_LEAST_COLUMNS 20u
 
 static unsigned smaller(unsigned a, unsigned b)
 {
@@ -64,10 +72,38 @@ static void terminal_newline(struct terminal *terminal)
     terminal_move(terminal, 0, terminal->row + 1);
 }
 
+/* Where in the full row the word begins that the next character belongs to; 0 when no blank is near. */
+static unsigned terminal_word(const struct terminal *terminal, u32 code)
+{
+    const struct terminal_cell *row = &terminal->cells[terminal->row * terminal->columns];
+    unsigned begin = terminal->columns;
+
+    while (code != ' ' && begin > terminal->columns / 2 && row[begin - 1].code != ' ')
+        begin--;
+    return begin > terminal->columns / 2 ? begin : 0;
+}
+
+/* The row is full, and `code` comes.  True when it has its place already: a blank at which the line is broken. */
+static bool terminal_wrap(struct terminal *terminal, u32 code)
+{
+    bool by_word = terminal->word_wrap && terminal->columns >= WRAP_LEAST_COLUMNS && terminal->rows > 1;
+    unsigned begin = by_word ? terminal_word(terminal, code) : 0, n = terminal->columns - begin, first;
+
+    terminal_newline(terminal);
+    if (begin == 0)
+        return false;
+    first = terminal->row * terminal->columns; /* where the row that was full ends, whether it scrolled or not */
+    memcpy(&terminal->cells[first + WRAP_INDENT], &terminal->cells[first - n], n * sizeof(*terminal->cells));
+    terminal_erase(terminal, first - n, first);
+    terminal_erase(terminal, first, first + WRAP_INDENT);
+    terminal_move(terminal, WRAP_INDENT + n, terminal->row);
+    return code == ' ';
+}
+
 static void terminal_put(struct terminal *terminal, u32 code)
 {
-    if (terminal->wrap_pending)
-        terminal_newline(terminal);
+    if (terminal->wrap_pending && terminal_wrap(terminal, code))
+        return;
     if (code > 0xffff)
         code = UTF8_INVALID;
     terminal->cells[terminal->row * terminal->columns + terminal->column] = terminal_pen(terminal, (u16)code);

@@ -31,6 +31,7 @@ struct terminal {
 
     unsigned column, row;  /* the cursor; always inside the grid */
     bool wrap_pending;     /* the last column was written: the next character starts a new row */
+    bool word_wrap;        /* text that does not fit is broken at a blank, where one is near */
     bool cursor_hidden;
     unsigned saved_column, saved_row;
 
@@ -46,7 +47,8 @@ struct terminal {
     struct utf8_decoder utf8;
 };
 
-/* A blank terminal over `cells`, which holds columns * rows of them (both at least 1) and outlives it. */
+/* A blank terminal over `cells`, which holds columns * rows of them (both at least 1) and outlives it.  word_wrap is off;
+ * it may be switched at any time. */
 void terminal_start(struct terminal *terminal, struct terminal_cell *cells, unsigned columns, unsigned rows);
 
 /*

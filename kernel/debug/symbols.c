@@ -11,8 +11,11 @@
 
 struct symbol_entry {
     u32 offset; /* from SYMBOL_BASE */
-    u32 name;   /* where in symbol_names it begins */
+    u32 name;   /* where in symbol_names it begins; and IS_PART */
 };
+
+/* A part of a function that the compiler put elsewhere: has the name, but is not the function's address. */
+#define IS_PART 0x80000000u
 
 extern const u32 symbol_count;
 extern const struct symbol_entry symbol_table[];
@@ -20,6 +23,11 @@ extern const char symbol_names[];
 
 /* Set by the linker script. */
 extern const u8 image_text_start[], image_text_end[];
+
+static const char *symbol_name(u32 i)
+{
+    return symbol_names + (symbol_table[i].name & ~IS_PART);
+}
 
 bool symbol_is_text(u64 address)
 {
@@ -42,7 +50,7 @@ bool symbol_find(u64 address, const char **name, u64 *offset)
     }
     if (low == 0)
         return false;
-    *name = symbol_names + symbol_table[low - 1].name;
+    *name = symbol_name(low - 1);
     *offset = wanted - symbol_table[low - 1].offset;
     return true;
 }
@@ -50,7 +58,7 @@ bool symbol_find(u64 address, const char **name, u64 *offset)
 bool symbol_address(const char *name, u64 *address)
 {
     for (u32 i = 0; i < symbol_count; i++) {
-        if (strcmp(symbol_names + symbol_table[i].name, name) != 0)
+        if ((symbol_table[i].name & IS_PART) || strcmp(symbol_name(i), name) != 0)
             continue;
         *address = SYMBOL_BASE + symbol_table[i].offset;
         return true;

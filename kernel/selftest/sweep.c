@@ -18,6 +18,7 @@
 #include <kernel/selftest/world.h>
 #include <lib/list.h>
 #include <lib/printf.h>
+#include <lib/string.h>
 #include <mm/debug.h>
 #include <mm/fail.h>
 #include <mm/frame.h>
@@ -40,6 +41,11 @@ static struct {
     u64 mappings;
     u64 n_requests, n_refused, n_survived;
 } sweep;
+
+/* Of all cases of one sweep_all. */
+static struct {
+    u64 n_cases, n_requests, n_refused, n_survived;
+} total;
 
 static bool prepare(void)
 {
@@ -182,8 +188,10 @@ static void sweep_case(const struct sweep *now)
         test_note("%s: not on this machine", name);
         return;
     }
-    test_note("%s: %lu requests; %lu rounds refused, %lu got on without", name, sweep.n_requests,
-              sweep.n_refused, sweep.n_survived);
+    total.n_cases++;
+    total.n_requests += sweep.n_requests;
+    total.n_refused += sweep.n_refused;
+    total.n_survived += sweep.n_survived;
     if ((now->flags & SWEEP_NEVER_ASKS) && mm_debug_features() == 0 && sweep.n_requests != 0) /* red zones need room */
         test_fail(TEST_HERE, "%s: makes requests, and should not", name);
 }
@@ -191,9 +199,12 @@ static void sweep_case(const struct sweep *now)
 void sweep_all(const struct sweep *cases, unsigned n)
 {
     world_hush_notes(true);
+    memset(&total, 0, sizeof total);
     for (unsigned i = 0; i < n; i++)
         sweep_case(&cases[i]);
     world_hush_notes(false);
+    test_note("%lu cases, %lu requests for memory failed in turn: %lu calls were refused, %lu got on without",
+              total.n_cases, total.n_requests, total.n_refused, total.n_survived);
 }
 
 /* ---- states ---- */

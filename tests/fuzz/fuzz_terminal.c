@@ -77,6 +77,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t n)
     check_utf8(bytes.at, bytes.left);
     terminal_start(&terminal, cells, columns, rows);
     terminal_start(&same, same_cells, columns, rows);
+    terminal.word_wrap = same.word_wrap = columns % 2 == 0;
     terminal_write(&same, text, bytes.left);
     for (size_t at = 0; at < bytes.left; at += PIECE_BYTES) {
         terminal_write(&terminal, text + at, bytes.left - at < PIECE_BYTES ? bytes.left - at : PIECE_BYTES);

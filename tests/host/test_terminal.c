@@ -68,6 +68,49 @@ static void full_row_wraps_only_with_the_next_character(void **state)
     assert_row(2, "x");
 }
 
+/* A terminal of 20 columns, the least that is wrapped by words; its rows are read with assert_wide_row. */
+#define WIDE_COLUMNS 20u
+
+static struct terminal_cell wide_cells[WIDE_COLUMNS * ROWS];
+
+static void write_wide(const char *text)
+{
+    terminal_start(&terminal, wide_cells, WIDE_COLUMNS, ROWS);
+    terminal.word_wrap = true;
+    write(text);
+}
+
+static void assert_wide_row(unsigned row, const char *text)
+{
+    for (unsigned i = 0; i < WIDE_COLUMNS; i++)
+        assert_int_equal(wide_cells[row * WIDE_COLUMNS + i].code, i < strlen(text) ? text[i] : ' ');
+}
+
+static void words_go_to_the_next_row_as_a_whole(void **state)
+{
+    (void)state;
+    write_wide("one two three fourtyfive six");
+    assert_wide_row(0, "one two three");
+    assert_wide_row(1, "  fourtyfive six");
+    write_wide("one two three four_5 six\nseven");
+    assert_wide_row(0, "one two three four_5"); /* the blank that does not fit is the break */
+    assert_wide_row(1, "  six");
+    assert_wide_row(2, "seven");
+    write_wide("a\nb\nc\none two three fourtyfive"); /* the bottom row scrolls */
+    assert_wide_row(2, "one two three");
+    assert_wide_row(3, "  fourtyfive");
+}
+
+static void a_long_word_stays_where_it_is(void **state)
+{
+    (void)state;
+    write_wide("one two34567890123456789");
+    assert_wide_row(0, "one two3456789012345");
+    assert_wide_row(1, "6789");
+    write_wide("12345678901234567890\nnext");
+    assert_wide_row(1, "next");
+}
+
 static void last_row_scrolls(void **state)
 {
     (void)state;
@@ -249,6 +292,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(text_goes_down_row_by_row, fresh),
         cmocka_unit_test_setup(full_row_wraps_only_with_the_next_character, fresh),
+        cmocka_unit_test(words_go_to_the_next_row_as_a_whole),
+        cmocka_unit_test(a_long_word_stays_where_it_is),
         cmocka_unit_test_setup(last_row_scrolls, fresh),
         cmocka_unit_test_setup(cursor_moves_stay_inside, fresh),
         cmocka_unit_test_setup(erasing_takes_the_right_part, fresh),

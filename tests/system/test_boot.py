@@ -4,9 +4,10 @@
 
 Every boot must end at a working prompt on what there is: the identities of mm_stat hold and `check` says ok.
 """
+import subprocess
 import time
 
-from lib import picture
+from lib import images, picture
 from lib.machine import EXIT_OK, MENU, Machine, require_qemu
 from lib.report import Failure, Suite, check, check_equal, check_in
 from lib.shell import EOL, PROMPT
@@ -261,6 +262,17 @@ def exit_without_the_port():
         shell.ok("check")
 
 
+def what_is_typed_ahead_is_not_lost():
+    """Bytes wait in the UART before the kernel has set it up: all of them count, and they do not look like a broken chip."""
+    command = ["qemu-system-x86_64", "-accel", "tcg", "-m", "64M", "-kernel", images.kernel(), "-append", "console=serial",
+               "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot",
+               "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+    for _ in range(4):
+        ended = subprocess.run(command, input=b"check\rexit\r", capture_output=True, timeout=60, check=False)
+        check_equal(ended.returncode, EXIT_OK, "exit status")
+        check_in("tessera> check\nok\n", ended.stdout.decode("latin-1").replace("\r", ""), "serial output")
+
+
 def panic_does(action, status, reason):
     with Machine(cmdline=f"panic={action}") as machine:
         machine.start_shell().send("fault null\r")
@@ -291,6 +303,7 @@ def main():
     suite.run("unknown_option_is_named", unknown_option_is_named, "pvh")
     suite.run("poweroff_powers_off", leaves, "poweroff", 0, "guest-shutdown", {"machine": "q35"})
     suite.run("reboot_resets", leaves, "reboot", 0, "guest-reset", {"machine": "pc"})
+    suite.run("what_is_typed_ahead_is_not_lost", what_is_typed_ahead_is_not_lost)
     suite.run("panic_exit", panic_does, "exit", EXIT_PANIC, None)
     if suite.full:
         run_full(suite)
