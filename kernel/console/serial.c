@@ -47,6 +47,7 @@
 #define SHORT_LOOKS 160000u      /* 30 to 160 ms: 16 bytes take 1.4 ms */
 #define PATIENT_LOOKS 20000000u  /* 4 to 20 s; a real line never stands still so long */
 #define LOOP_TRIES 100000u
+#define QUIET_LOOKS 5000u        /* 1 to 5 ms: then nothing was typed ahead */
 #define RECEIVE_BURST 512u /* bytes taken at a time: bounds the interrupt handler whatever the chip says */
 
 #define RING_BYTES 8192u
@@ -75,13 +76,18 @@ static void receive_early(u8 status, u8 byte)
         serial.ring[serial.tail++ % RING_BYTES] = byte;
 }
 
-/* What the receiver has already; clearing the FIFO would lose it. */
+/* What the receiver has already, and what an emulator has behind it: clearing the FIFO would lose it. */
 static void uart_drain(void)
 {
-    u8 status;
+    for (unsigned i = 0, n_bytes = 0; i < QUIET_LOOKS && n_bytes < RING_BYTES; i++) {
+        u8 status = inb(UART_STATUS);
 
-    for (unsigned i = 0; i < FIFO_BYTES && (status = inb(UART_STATUS)) & STATUS_RECEIVED; i++)
+        if (!(status & STATUS_RECEIVED))
+            continue;
         receive_early(status, inb(UART_DATA));
+        n_bytes++;
+        i = 0;
+    }
 }
 
 /* An emulator lets bytes from outside in between all the same: they are no sign of a broken chip. */

@@ -203,7 +203,7 @@ void sweep_all(const struct sweep *cases, unsigned n)
     for (unsigned i = 0; i < n; i++)
         sweep_case(&cases[i]);
     world_hush_notes(false);
-    test_note("%lu cases, %lu requests for memory failed in turn: %lu calls were refused, %lu got on without",
+    test_note("cases: %lu; requests that were made to fail: %lu; calls refused: %lu; calls that got on without: %lu",
               total.n_cases, total.n_requests, total.n_refused, total.n_survived);
 }
 
