@@ -6,6 +6,7 @@
  */
 #include <kernel/shell/call.h>
 
+#include <kernel/cpu/registers.h>
 #include <kernel/debug/symbols.h>
 #include <kernel/shell/expression.h>
 #include <kernel/shell/out.h>
@@ -13,6 +14,7 @@
 #include <kernel/shell/shell.h>
 #include <kernel/shell/suggest.h>
 #include <kernel/shell/words.h>
+#include <kernel/smp/smp.h>
 #include <lib/string.h>
 
 #define ERROR_BYTES 200
@@ -166,4 +168,17 @@ bool call_run_rest(const struct call *call, unsigned first)
     if (call->n == first + 1 && call->quoted[first])
         return shell_run_commands(call->argument[first], call->depth + 1);
     return call_run(call->depth + 1, call->n - first, call->argument + first, call->quoted + first);
+}
+
+bool call_on_cpu(u64 number, void (*function)(void *context), void *context)
+{
+    if (number == 0 || number >= smp_n_cpus())
+        return out_error("there is no other CPU %lu; 'cpus' lists them", number);
+    if (!smp_post((u32)number, function, context))
+        return out_error("CPU %lu has work", number);
+    while (smp_is_busy((u32)number)) {
+        smp_serve();
+        cpu_pause();
+    }
+    return true;
 }

@@ -22,6 +22,9 @@ bool call_option_number(const struct call *call, const char *option, u64 *value)
 /* Seconds: 1 .. 86400; a word, since `watch SECS` and `-w SECS` share it. */
 bool call_seconds(const char *text, u64 *seconds);
 
+/* Calls a function on another CPU, with interrupts on, and waits until it has returned. */
+bool call_on_cpu(u64 number, void (*function)(void *context), void *context);
+
 /* Runs one command: n >= 1 words, the first its name.  `depth`: commands around it.  False after an error
  * line. */
 bool call_run(unsigned depth, unsigned n, const char *const *word, const bool *quoted);

@@ -87,8 +87,8 @@ static bool run_owner(struct call *call)
         return true;
     }
     if (!mm_debug_owner(phys(physical_of(at)), &owner))
-        return out_error("0x%lx: nobody is known to have it, or to have had it (whatis tells what it is)",
-                         at);
+        return out_error("0x%lx: no call of kmalloc, alloc_pages or frame_alloc is known to have taken it; whatis tells what "
+                         "it is", at);
     out("  %-10s %s, %s\n", "block", format_range(owner.start, owner.start + owner.bytes).s,
         format_size(owner.bytes).s);
     show_owner(&owner, MM_DEBUG_CALLERS);
@@ -120,13 +120,10 @@ static bool check_leaks(void)
         return out_error("there is no mark: 'leak mark' sets one");
     mm_debug_info(&info);
     mm_debug_sites(mark.sequence, 1, &n, &total);
-    if (!total.bytes && !total.n) {
-        out("nothing that was taken in the %s calls since the mark is left\n",
-            format_thousands(info.sequence - mark.sequence).s);
+    out("calls of the allocators since the mark: %s; taken, and not given back:%s\n",
+        format_thousands(info.sequence - mark.sequence).s, total.bytes || total.n ? "" : " nothing");
+    if (!total.bytes && !total.n)
         return true;
-    }
-    out("taken in the %s calls since the mark, and not given back:\n",
-        format_thousands(info.sequence - mark.sequence).s);
     show_sites(mark.sequence, MM_DEBUG_CALLERS);
     if (info.n_untracked)
         show_records();

@@ -33,12 +33,23 @@ static bool run_kzalloc(struct call *call)
     return call_number(call, 0, &size) && report_object(call, kzalloc(size, 0), size);
 }
 
+/* An address to free on another CPU, then what kfree said. */
+static void free_there(void *address_and_result)
+{
+    u64 *word = address_and_result;
+    *word = kfree((void *)*word);
+}
+
 static bool run_kfree(struct call *call)
 {
-    u64 address;
+    u64 address, number, result;
     if (!call_number(call, 0, &address))
         return false;
-    ul result = kfree((void *)address);
+    result = address;
+    if (!call_has(call, "-c"))
+        result = kfree((void *)address);
+    else if (!call_option_number(call, "-c", &number) || !call_on_cpu(number, free_there, &result))
+        return false;
     if (result)
         return out_error("kfree(0x%lx) was refused (result %ld)", address, (long)result);
     results_forget(address, RESULT_OBJECT);
@@ -53,6 +64,11 @@ static bool run_shrink(struct call *call)
     out("%lu bytes became free\n", bytes);
     return out_ok();
 }
+
+static const struct command_option kfree_options[] = {
+    {"-c", "CPU", "on another CPU (1 ..) instead of this one"},
+    {NULL, NULL, NULL},
+};
 
 const struct command commands_slab[] = {
     {.name = "kmalloc",
@@ -74,14 +90,15 @@ const struct command commands_slab[] = {
      .n_max = 1,
      .kinds = {ARGUMENT_SIZE}},
     {.name = "kfree",
-     .usage = "kfree ADDR",
+     .usage = "kfree ADDR [-c CPU]",
      .summary = "give an object back",
-     .example = "kmalloc 100\nkfree $$",
+     .example = "kmalloc 100\nkfree $$\nkmalloc 100\nkfree $$ -c 1",
      .trouble =
          "anything but the start of a live object is reported and has no effect; 0 is no object and fine",
      .run = run_kfree,
      .n_min = 1,
      .n_max = 1,
+     .options = kfree_options,
      .kinds = {ARGUMENT_ADDRESS}},
     {.name = "shrink",
      .usage = "shrink",

@@ -3,12 +3,10 @@
  * real. */
 #include <kernel/shell/fault.h>
 
-#include <kernel/cpu/registers.h>
 #include <kernel/debug/panic.h>
 #include <kernel/shell/call.h>
 #include <kernel/shell/out.h>
 #include <kernel/shell/suggest.h>
-#include <kernel/smp/smp.h>
 #include <lib/string.h>
 #include <mm/state.h>
 
@@ -151,20 +149,6 @@ static void fault_here(void *which)
     faults[(size_t)which]();
 }
 
-/* On another CPU; comes back like there. */
-static bool fault_on(u64 number, size_t which)
-{
-    if (number == 0 || number >= smp_n_cpus())
-        return out_error("there is no other CPU %lu; 'cpus' lists them", number);
-    if (!smp_post((u32)number, fault_here, (void *)which))
-        return out_error("CPU %lu has work", number);
-    while (smp_is_busy((u32)number)) {
-        smp_serve();
-        cpu_pause();
-    }
-    return out_ok();
-}
-
 bool fault_run(struct call *call)
 {
     u64 number;
@@ -175,7 +159,8 @@ bool fault_run(struct call *call)
         if (strcmp(fault_choices[i].word, call->argument[0]))
             continue;
         if (call_has(call, "-c"))
-            return call_option_number(call, "-c", &number) && fault_on(number, i);
+            return call_option_number(call, "-c", &number) &&
+                   call_on_cpu(number, fault_here, (void *)(size_t)i) && out_ok();
         faults[i]();
         return out_ok();
     }

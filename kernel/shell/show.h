@@ -30,6 +30,9 @@ void show_owner(const struct mm_owner *owner, unsigned n_callers);
 struct mm_what;
 void show_owner_of(u64 at, const struct mm_what *what);
 
+/* Which addresses a page table translates, and for whom (show_table.c). */
+void show_table(phys_t table, unsigned level);
+
 /* Everything known about a physical address, a line per fact (show_what.c). */
 void show_physical(u64 at);
 

@@ -76,6 +76,7 @@ static void show_kind(const struct mm_what *what)
         ksnprintf(text, sizeof text, "%s, %u of 512 entries used",
                   table_names[what->level <= 4 ? what->level : 0], what->n_used);
         line("table", text);
+        show_table(phys(what->block_start), what->level);
         break;
     case MM_PAGE:
         show_page_of_caller(what);

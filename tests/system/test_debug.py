@@ -142,7 +142,7 @@ def leaks_are_found_by_name(debug):
     check(re.search(r"^ +2 +6,292,456  in all", text, re.M), f"the sum: {text}")
     shell.ok(f"kfree {kept:#x}")
     shell.ok(f"free_pages {page:#x} 3")
-    check_in("nothing that was taken", shell.one("leak check"), "leak check when all is given back")
+    check_in("not given back: nothing", shell.one("leak check"), "leak check when all is given back")
 
 
 def owners_are_told(debug):
@@ -157,7 +157,33 @@ def owners_are_told(debug):
     text = shell.text(f"owner {at:#x}")
     check(re.search(rf"freed +by {BY.format('kfree')}", text), f"owner of a freed object: {text}")
     check_in("in quarantine", text, "owner of a freed object")
-    check_in("nobody is known", shell.error("owner 0x1000"), "owner of low memory")
+    check_in("whatis tells", shell.error("owner 0x1000"), "owner of low memory")
+
+
+def a_page_table_says_what_it_serves(debug):
+    """A frame that nobody took by name: which addresses it translates, for whom, and who mapped there."""
+    shell = debug.shell
+    shell.ok("map 0xffffa00000200000 0x1000000 4K")
+    table = re.search(r"^PT +(0x[0-9a-f]+)", shell.text("vtop 0xffffa00000200000"), re.M).group(1)
+    text = shell.text(f"whatis {table}")
+    check_in("serves     0xffffa00000200000-0xffffa00000400000, in the kernel's tables", text, "whatis of a page table")
+    check(re.search(r"mapped +by run_map\+0x", text), f"who mapped: {text}")
+    shell.ok("unmap 0xffffa00000200000 4K")
+    space = int(shell.one("pt new"), 16)
+    shell.ok(f"pt map {space:#x} 0x400000 0x1000000 4K")
+    table = re.search(r"^PT +(0x[0-9a-f]+)", shell.text(f"vtop 0x400000 {space:#x}"), re.M).group(1)
+    check_in("0x400000-0x600000, in table 1 of 'pt list'", shell.text(f"whatis {table}"), "whatis of another space's table")
+    shell.ok(f"pt free {space:#x}")
+
+
+def a_free_on_another_cpu_names_it(debug):
+    shell = debug.shell
+    at = shell.kmalloc(100)
+    shell.ok(f"kfree {at:#x} -c 2")
+    check(re.search(r"freed +by free_there\+.*\n +call \d+, at [\d.]+ s, on CPU 2$", shell.text(f"whatis {at:#x}"), re.M),
+          "whatis does not name the CPU that freed it")
+    debug.one_report(f"kfree {at:#x} -c 3", r"bad kfree.*already free; freed by .*", "error: ")
+    shell.error("kfree 0 -c 9")
 
 
 def the_trace_tells_the_last_calls(debug):
@@ -186,7 +212,8 @@ def stress_passes(debug):
 TESTS = [
     overrun_by_one_byte, underrun_by_one_byte, one_byte_more_than_asked_for, check_finds_damage_in_live_objects_once,
     use_after_free, use_after_free_when_the_frame_is_handed_out_again, double_free_names_both_sites,
-    wrong_frees_are_told_as_ever, leaks_are_found_by_name, owners_are_told, the_trace_tells_the_last_calls, stress_passes,
+    wrong_frees_are_told_as_ever, leaks_are_found_by_name, owners_are_told, a_page_table_says_what_it_serves,
+    a_free_on_another_cpu_names_it, the_trace_tells_the_last_calls, stress_passes,
 ]
 
 
