@@ -85,6 +85,7 @@ struct mm_cpu {
     u32 number;                   /* of this CPU, from 0 on */
     enum mm_context context;
     struct debug_ring *ring; /* the last calls (debug.c), of both contexts; NULL: none */
+    u64 loaded_top; /* the top-level table that this CPU used when it last heard of another's platform_flush; code's only */
     struct mm_cpu *other; /* this CPU's other context */
     struct mm_cpu *next;  /* all of them: code's, then the same CPU's interrupt handlers', then the next CPU's */
 };

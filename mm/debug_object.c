@@ -19,7 +19,7 @@
  * slot goes back to the slab.  All of them do when memory is short, and by mm_shrink.
  *
  * A top-level page table in an object behind a guard has no role (role.c), so what kfree looks for by the
- * role otherwise, it looks for here: the table that is loaded is not freed.
+ * role otherwise, it looks for here: the table that is loaded on this CPU is not freed.
  *
  * Cost: filling and looking at the slot, some 16 bytes an instruction, twice; about 400 instructions besides.
  */

@@ -31,7 +31,7 @@
  * no other CPU wants; all else is plain.
  *
  * A top-level page table in an object of kmalloc is noted in its role (paging), which leads kfree astray on purpose: the
- * slow path then refuses while the table is loaded.
+ * slow path then refuses while the table is loaded on a CPU.
  *
  * Cost: see mm.h; no lock, and no cache line that another CPU writes, unless the object is freed elsewhere.
  */
@@ -179,6 +179,20 @@ FAST_PATH void *kzalloc(ul size, gfp_t gfp)
 
 enum refusal { WRONG, RETIRED, LOADED };
 
+/* Whether a CPU uses it as its top-level table.  The others say so when they are asked to flush, which does no harm. */
+static bool top_level_is_loaded(phys_t top)
+{
+    const struct mm_cpu *own = platform_cpu();
+
+    if (((ul)get_CR3() & PAGE_4K_MASK) == top.addr)
+        return true;
+    platform_flush(virt((u64)phys_pointer(top)), FRAME_BYTES);
+    for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next)
+        if (cpu->loaded_top == top.addr && cpu != own && cpu != own->other)
+            return true;
+    return false;
+}
+
 /* Why the fast path refused an address.  A top-level table that is not loaded becomes an ordinary object again. */
 static enum refusal refusal_of(phys_t at)
 {
@@ -187,7 +201,7 @@ static enum refusal refusal_of(phys_t at)
 
     mm_enter(cpu);
     if (at.addr % FRAME_BYTES == 0 && role_of(at) > ROLE_TOP_LEVEL) {
-        refusal = ((ul)get_CR3() & PAGE_4K_MASK) == at.addr ? LOADED : RETIRED;
+        refusal = top_level_is_loaded(at) ? LOADED : RETIRED;
         if (refusal == RETIRED)
             role_forget_top_level(at);
     }

@@ -118,8 +118,9 @@ void *kzalloc(ul size, gfp_t gfp);
 /*
  * kfree - give an object back.
  * @address: the start of a live object of kmalloc, or NULL (nothing is done).
- * Returns 0, or non-zero for misuse: anything that is not the start of a live object.  Of two simultaneous frees
- * of one object exactly one returns 0.  Cost: 33 instructions into the CPU's magazine, one of them locked.
+ * Returns 0, or non-zero for misuse: anything that is not the start of a live object; a top-level table that a CPU has
+ * loaded (noticed when something was mapped in its lower half; with mm.debug on, on this CPU only).  Of two simultaneous
+ * frees of one object exactly one returns 0.  Cost: 33 instructions into the CPU's magazine, one of them locked.
  */
 ul kfree(void *address);
 
@@ -134,7 +135,8 @@ struct Page *alloc_pages(unsigned int zone_select, int num, ul flags);
 
 /*
  * free_pages - give back `number` (1 .. 63) pages from `page` on: any run of pages that alloc_pages gave, also a
- * part of one allocation or neighbouring allocations at once.  Anything else is misuse.
+ * part of one allocation or neighbouring allocations at once.  Anything else is misuse, also a page with the top-level
+ * table that this CPU has loaded.
  */
 void free_pages(struct Page *page, int number);
 

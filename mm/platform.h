@@ -45,7 +45,8 @@ enum mm_severity {
 void platform_report(enum mm_severity severity, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Drops cached translations of [start, start + bytes), whole frames, and of the tables above it on every CPU.  Returns
- * when no CPU can use one.  Interrupts on, or one CPU running. */
+ * when no CPU can use one, and each other CPU has written into loaded_top of its code's caches which top-level table it
+ * uses.  Interrupts on, or one CPU running; for a frame or less, any context but NMI. */
 void platform_flush(virt_t start, u64 bytes);
 
 /* Makes `top` the current top-level table of this CPU. */

@@ -86,8 +86,12 @@ void cpus_forget_others(void)
     __atomic_store_n(&others_forgotten, true, __ATOMIC_RELAXED);
 }
 
+/* Who asks may want to know besides whether a table is in use here (mm/kmalloc.c). */
 static void flush_here(u64 start, u64 n_pages)
 {
+    struct mm_cpu *code = cpu_this()->mm_contexts[0];
+
+    code->loaded_top = cr3_read() & PAGE_4K_MASK;
     if (n_pages == 0)
         cpu_flush_tlb();
     else
