@@ -15,6 +15,7 @@
 #include <mm/split.h>
 
 #define CLASS_64    1u /* 32 << 1 bytes */
+#define CLASS_2048  6u
 #define CLASS_16384 9u
 #define SHIFT_64    6u
 #define ROLE_MASK   0x3fUL
@@ -283,6 +284,19 @@ static void i313_an_object_is_in_one_state(void **state)
     BREAK(313, *top, *top + sizeof(struct round));
 }
 
+static void i313_a_group_has_bits_of_objects_only(void **state)
+{
+    void *wide = kmalloc(2048, 0); /* two to a slab */
+    struct slab_group *group;
+
+    (void)state;
+    assert_non_null(wide);
+    group = slab_of_word(*role_word(pointer_phys(wide)), CLASS_2048)->group;
+    BREAK(313, group->free, group->free | ~class_group_bits(CLASS_2048));
+    BREAK(313, group->returned, ~class_group_bits(CLASS_2048));
+    assert_int_equal(kfree(wide), 0);
+}
+
 static void i314_a_class_is_counted(void **state)
 {
     (void)state;
@@ -411,6 +425,7 @@ int main(void)
         TEST(i311_no_frame_of_metadata_is_forgotten),
         TEST(i312_slabs_are_in_the_list_of_their_free_objects),
         TEST(i313_an_object_is_in_one_state),
+        TEST(i313_a_group_has_bits_of_objects_only),
         TEST(i314_a_class_is_counted),
         TEST(i315_a_slab_belongs_to_its_frame),
         TEST(i315_a_block_is_whole_and_leads_to_itself),

@@ -162,6 +162,26 @@ static void what_is_freed_elsewhere_goes_home(void **state)
     assert_all_is_back();
 }
 
+#define N_GATHERED 1100 /* groups: more than are left to lie */
+
+/* A CPU that takes no more collects nothing by itself: the one that brings the 1024th group has it done. */
+static void what_gathers_at_an_idle_cpu_is_collected(void **state)
+{
+    static void *objects[2 * N_GATHERED];
+    u64 n_free;
+
+    (void)state;
+    run_on(1);
+    take(objects, 2 * N_GATHERED, 2048); /* two are a frame, and a group */
+    run_on(0);
+    n_free = mm_stat().free;
+    give(objects, 2 * N_GATHERED);
+    assert_in_range(cpu[1]->home.n_returned, 0, N_GATHERED - 1024 + 64);
+    assert_true(mm_stat().free - n_free > MIB(3)); /* empty slabs went back to the frames, without mm_shrink */
+    assert_false(cpu[0]->collect_is_due);
+    assert_all_is_back();
+}
+
 static void an_object_back_from_elsewhere_is_still_free_only_once(void **state)
 {
     void *objects[2];
@@ -325,6 +345,7 @@ int main(void)
         TEST(what_is_freed_where_it_came_from_takes_no_lock),
         TEST(another_cpu_s_caches_are_not_touched),
         TEST(what_is_freed_elsewhere_goes_home),
+        TEST(what_gathers_at_an_idle_cpu_is_collected),
         TEST(an_object_back_from_elsewhere_is_still_free_only_once),
         TEST(slabs_of_an_idle_cpu_are_there_for_all),
         TEST(a_group_follows_its_slab),

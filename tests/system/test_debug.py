@@ -7,11 +7,13 @@ who freed it.
 """
 import re
 
+from lib import coverage
 from lib.machine import Machine, require_qemu
 from lib.report import Suite, check, check_equal, check_in
 
 ENTRY = 3                               # of the boot menu
-BY = r"run_{}\+0x[0-9a-f]+"
+# Who called.  In the kernel that counts, where no call becomes a jump, mm's own functions are named.
+BY = r"run_{}\+0x[0-9a-f]+" if coverage.FOLDER is None else r"[\w.]+\+0x[0-9a-f]+"
 EXPECTED = r"expected ed ed ed ed, found 41 ed ed ed"
 
 
@@ -167,7 +169,7 @@ def a_page_table_says_what_it_serves(debug):
     table = re.search(r"^PT +(0x[0-9a-f]+)", shell.text("vtop 0xffffa00000200000"), re.M).group(1)
     text = shell.text(f"whatis {table}")
     check_in("serves     0xffffa00000200000-0xffffa00000400000, in the kernel's tables", text, "whatis of a page table")
-    check(re.search(r"mapped +by run_map\+0x", text), f"who mapped: {text}")
+    check(re.search(rf"mapped +by {BY.format('map')}", text), f"who mapped: {text}")
     shell.ok("unmap 0xffffa00000200000 4K")
     space = int(shell.one("pt new"), 16)
     shell.ok(f"pt map {space:#x} 0x400000 0x1000000 4K")
