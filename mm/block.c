@@ -46,6 +46,7 @@ void blocks_give(struct mm_cpu *cpu, unsigned class, const struct round *round, 
 {
     phys_t first[MAGAZINE_ROUNDS];
 
+#pragma GCC unroll 4
     for (u32 i = 0; i < n; i++)
         first[i] = pointer_phys(round[i].object);
     role_frames_free(first, n, block_order(class));

@@ -88,20 +88,6 @@ static bool check_stand_ins(struct mm_violation *out)
     return true;
 }
 
-/* I301 of the zones: their role tables. */
-static bool check_n_tables(struct mm_violation *out)
-{
-    u64 n_tables[MM_N_ZONES] = {0};
-
-    for (u32 i = 0; i < mm.n_pages; i++)
-        if (page_at(i)->roles != NULL)
-            n_tables[page_at(i)->zone - mm.zone]++;
-    for (unsigned i = 0; i < MM_N_ZONES; i++)
-        if (n_tables[i] != mm.zone[i].n_role_tables)
-            return check_failed(out, 301, "role tables of a zone", i, n_tables[i], mm.zone[i].n_role_tables);
-    return true;
-}
-
 bool check_roles(struct mm_violation *out)
 {
     for (u32 i = 0; i < mm.n_pages; i++)
@@ -116,7 +102,7 @@ bool check_roles(struct mm_violation *out)
         if (page->roles != NULL && (!check_words(out, page) || !check_table_frame(out, page)))
             return false;
     }
-    return check_n_tables(out) && check_stand_ins(out);
+    return check_stand_ins(out);
 }
 
 /* I305 of a page table of any address space, wherever it hangs. */

@@ -13,7 +13,7 @@
  * what is cached stops all CPUs for a moment; when it was in vain the zone is *dry*, and until something comes back to it
  * DMA is asked before.  What fails has always looked everywhere.
  *
- * Cost: a lock and what the first zone's lists cost, as long as they have something.
+ * Cost: a lock and what the first zone's lists cost, as long as they have something; twice that for what is borrowed.
  *
  * Locking: the zone's lock while it is asked, no other.
  */
@@ -22,19 +22,27 @@
 #include <mm/page.h>
 #include <mm/reclaim.h>
 
-/* From the zone itself, or after making it larger. */
+/* From the zone, which was asked in the usual way, after making it larger; or wastefully. */
+static u64 grow_or_waste(struct Zone *zone, struct request *request)
+{
+    u64 n = 0;
+
+    if (zone->selector == ZONE_NORMAL && zone_grow(request->grow_pages, request->grow_anywhere))
+        n = find_in_zone(zone, request, 0);
+    if (n != 0 || !request->minds_waste)
+        return n;
+    request->effort = EFFORT_ANYTHING;
+    return find_in_zone(zone, request, 0);
+}
+
+/* All of these. */
 static u64 ask_or_grow(struct Zone *zone, struct request *request)
 {
     u64 n;
 
     request->effort = EFFORT_USUAL;
     n = find_in_zone(zone, request, 0);
-    if (n == 0 && zone->selector == ZONE_NORMAL && zone_grow(request->grow_pages, request->grow_anywhere))
-        n = find_in_zone(zone, request, 0);
-    if (n != 0)
-        return n;
-    request->effort = EFFORT_ANYTHING;
-    return find_in_zone(zone, request, 0);
+    return n != 0 ? n : grow_or_waste(zone, request);
 }
 
 /* From DMA, but for its quarter. */
@@ -54,7 +62,7 @@ u64 find_elsewhere(struct Zone *zone, struct request *request)
         mm_leave(cpu);
         return 0;
     }
-    n = ask_or_grow(zone, request);
+    n = mm.fail.mode == 0 ? grow_or_waste(zone, request) : ask_or_grow(zone, request);
     if (n == 0 && zone->dry)
         n = borrow(request);
     if (n == 0 && reclaim_for(zone))

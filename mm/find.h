@@ -19,6 +19,7 @@ struct request {
     u64 n_frames;      /* the least that it takes */
     u32 grow_pages;    /* whole pages by which NORMAL must grow to serve it */
     bool grow_anywhere;  /* they need not be aligned */
+    bool minds_waste;    /* take does not give the last there is before effort says so */
     enum effort effort;  /* for take: set by find_memory */
 };
 
@@ -34,7 +35,7 @@ static inline u64 find_in_zone(struct Zone *zone, struct request *request, u64 k
     return n;
 }
 
-/* Asks the zone again, and then whatever else there is. */
+/* Asks whatever else there is, after the zone was asked in vain; that as well while failures are wanted (fail.c). */
 MUST_USE u64 find_elsewhere(struct Zone *zone, struct request *request);
 
 /*

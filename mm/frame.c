@@ -148,7 +148,8 @@ static u64 take_block(struct Zone *zone, struct request *request)
 static phys_t frame_find(struct Zone *zone, unsigned order)
 {
     struct block_request block = {
-        {take_block, (u64)1 << order, order < SPLIT_ORDERS ? 1 : (u32)1 << (order - SPLIT_ORDERS), false, EFFORT_USUAL},
+        {take_block, (u64)1 << order, order < SPLIT_ORDERS ? 1 : (u32)1 << (order - SPLIT_ORDERS), false, false,
+         EFFORT_USUAL},
         order,
         PHYS_NONE};
 

@@ -33,6 +33,12 @@ static inline bool frame_bits_has_grown(u64 word, u64 frame, unsigned order)
     return (~word & ones[order] << (frame & first[order])) == 0;
 }
 
+/* The same as frame_bits_around when frame_bits_has_grown is true: the next order is free then, unless it is of whole words. */
+static inline unsigned frame_bits_grown(const ul *words, u64 frame, unsigned order)
+{
+    return frame_bits_around(words, frame, order < 6 ? order + 1 : order);
+}
+
 /* Counts the maximal free blocks by order, 0 .. 8, adding to n_blocks. */
 void frame_bits_count(const ul *words, u64 *n_blocks);
 

@@ -40,7 +40,8 @@ phys_t frame_stack_refill(void)
     mm_enter(cpu); /* from here on nobody takes the stack out of use */
     if (cpu->frame_capacity != 0 && !fail_wanted(zone, cpu->frame_capacity / 2)) {
         flags = platform_lock(&zone->lock);
-        cpu->stacked.n_frames = (u8)split_take_batch(zone, cpu, cpu->frame, cpu->frame_capacity / 2);
+        if (zone->n_free_frames != 0)
+            cpu->stacked.n_frames = (u8)split_take_batch(zone, cpu, cpu->frame, cpu->frame_capacity / 2);
         zone_count_taken(zone, cpu->stacked.n_frames);
         platform_unlock(&zone->lock, flags);
     }

@@ -33,7 +33,7 @@
  * Cost: a frame with a role takes 15 instructions more than one without; a page's first role a frame and 512 stores.
  *
  * Invariants, checked by check_roles.c:
- *   I301  n_roles of a page counts the words of its table that are not "none", n_role_tables of a zone the tables.
+ *   I301  n_roles of a page counts the words of its table that are not "none".
  *   I302  A role table is a frame in the direct map that is neither free nor held nor has a role, of that page alone.
  *   I303  A page with a role table is split and in the direct map.
  *   I304  The word of a frame in which no object lies leads to mm.no_object, which is all zero.  words of a page is its role
@@ -125,7 +125,6 @@ static bool table_install(struct Zone *zone, struct Page *page)
         table[i] = none;
     page->n_roles = 0;
     split_set_roles(zone, page, table);
-    zone->n_role_tables++;
     return true;
 }
 
@@ -139,7 +138,6 @@ static void table_uninstall(struct Zone *zone, struct Page *page)
         return;
     }
     split_set_roles(zone, page, NULL); /* first: what is in limbo may be freed at once */
-    zone->n_role_tables--;
     limbo_add_table(pointer_phys(table));
 }
 
@@ -263,7 +261,7 @@ static u64 take_roles(struct Zone *zone, struct request *request)
 
 u32 role_blocks_alloc(phys_t *first, u32 n, unsigned order)
 {
-    struct role_request role = {{take_roles, (u64)1 << order, 1, false, EFFORT_USUAL}, order, n, 0, first};
+    struct role_request role = {{take_roles, (u64)1 << order, 1, false, true, EFFORT_USUAL}, order, n, 0, first};
 
     if (find_memory(&mm.zone[1], &role.request) == 0)
         return 0;
@@ -285,18 +283,21 @@ phys_t role_frame_alloc(unsigned order)
     return role_blocks_alloc(&first, 1, order) == 0 ? PHYS_NONE : first;
 }
 
-/* Gives n blocks of one zone back.  True when a role table went to limbo. */
-static bool zone_give_roles(struct Zone *zone, const phys_t *first, u32 n, unsigned order)
+/* Gives those of n blocks that are the first one's zone's back, up to one of another; how many.  *retired becomes true when a
+ * role table went to limbo. */
+static u32 zone_give_roles(const phys_t *first, u32 n, unsigned order, bool *retired)
 {
+    struct Zone *zone = page_of(first[0])->zone;
     ul flags = platform_lock(&zone->lock);
-    bool idle = split_give_roles(zone, first, n, order), retired = false;
+    bool idle = false;
 
+    n = split_give_roles(zone, first, n, order, &idle);
     zone_count_given(zone, (u64)n << order);
     for (u32 i = 0; i < n && idle; i++)
         if (page_of(first[i])->roles != NULL && page_of(first[i])->n_roles == 0)
-            retired |= table_retire(zone, page_of(first[i]));
+            *retired |= table_retire(zone, page_of(first[i]));
     platform_unlock(&zone->lock, flags);
-    return retired;
+    return n;
 }
 
 void role_frames_free(const phys_t *first, u32 n, unsigned order)
@@ -306,14 +307,8 @@ void role_frames_free(const phys_t *first, u32 n, unsigned order)
     for (u32 i = 0; UNLIKELY(mm.debug.features != 0) && i < n; i++)
         debug_block_given_back(first[i], order);
     sanitize_blocks_freed(first, n, (u64)1 << order);
-    for (u32 i = 0, count; i < n; i += count) {
-        struct Zone *zone = page_of(first[i])->zone;
-
-        count = mm.zone[0].n_role_tables == 0 ? n : 1; /* what we give keeps its table: none in DMA, all are NORMAL's */
-        while (i + count < n && page_of(first[i + count])->zone == zone)
-            count++;
-        retired |= zone_give_roles(zone, first + i, count, order);
-    }
+    for (u32 i = 0; i < n;)
+        i += zone_give_roles(first + i, n - i, order, &retired);
     if (retired)
         limbo_settle_if_due();
 }

@@ -31,6 +31,14 @@ static inline u32 run_length(const struct Page *head)
     return (u32)head->free_frames[0];
 }
 
+/* False when a zone has no whole page.  Without its lock: that it had one, or none, a moment ago. */
+static inline bool run_any(const struct Zone *zone)
+{
+    const struct run_lists *lists = zone->run;
+
+    return (lists[0].mask[0] | lists[0].mask[1] | lists[1].mask[0] | lists[1].mask[1]) != 0;
+}
+
 /* The head of the free run around a free page, by looking at those before it; PAGE_NOWHERE when it is not free. */
 u32 run_head_of(u32 index);
 

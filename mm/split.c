@@ -13,7 +13,8 @@
  *
  * Single frames are taken in batches, out of a page that the CPU *prefers* and goes on with until it is empty: two CPUs
  * then do not take frames of one page, whose state shares cache lines.  page->owner says whose it is; a CPU looks
- * whether that is still so before it goes on.  When nothing else is left, CPUs share pages.
+ * whether that is still so before it goes on.  When nothing else is left, CPUs share pages.  Pages with so few frames left
+ * that the batch takes them all leave their list together, many at a time.
  *
  * Giving: the bits are set, then each page touched is put into the list that its largest block now calls for, once for
  * all frames that came back together.  There are no links to merge.  A page whose 512 frames are all free leaves the lists
@@ -294,12 +295,46 @@ static struct Page *page_for_batch(struct Zone *zone, u8 owner)
     return page != NULL ? page : split_any(zone, SPLIT_ROLES, 0);
 }
 
+/* Takes all frames of the pages at the head of the list of single frames, as long as they all fit, and each page is nobody's. When
+ * memory is nearly full that is most of what there is, a frame or two in a page: so they leave their list together. */
+static u32 take_sparse(struct Zone *zone, phys_t *frames, u32 n, u8 owner)
+{
+    struct split_lists *lists = &zone->split[SPLIT_PLAIN];
+    u32 index = lists->head[0];
+    phys_t *at = frames;
+
+    while (index != PAGE_NOWHERE) {
+        struct Page *page = page_at(index);
+        u64 addr = page->addr_phys;
+
+        if (page->n_free > n - (u32)(at - frames) || (page->owner != 0 && page->owner != owner))
+            break;
+#pragma GCC unroll 8
+        for (unsigned i = 0; i < FRAME_WORDS; i++, addr += BITS_PER_WORD * FRAME_BYTES) {
+            for (u64 word = page->free_frames[i]; word != 0; word &= word - 1)
+                *at++ = phys(addr + (u64)__builtin_ctzl(word) * FRAME_BYTES);
+            page->free_frames[i] = 0;
+        }
+        page->n_free = 0;
+        page->order = PAGE_NO_ORDER;
+        index = page->next;
+    }
+    lists->head[0] = index;
+    if (index == PAGE_NOWHERE)
+        lists->mask &= ~1u;
+    else
+        page_at(index)->prev = PAGE_NOWHERE;
+    return (u32)(at - frames);
+}
+
 /* A page that is emptied at once, which most are when memory is nearly full, is not worth preferring. */
 u32 split_take_batch(struct Zone *zone, struct mm_cpu *cpu, phys_t *frames, u32 n)
 {
     struct Page *page = preferred(zone, cpu, SPLIT_PLAIN);
     u32 n_taken = page == NULL || page->n_free == 0 ? 0 : split_take_in(zone, page, frames, n);
 
+    if (n_taken < n)
+        n_taken += take_sparse(zone, frames + n_taken, n - n_taken, owner_of(cpu));
     while (n_taken < n) {
         page = page_for_batch(zone, owner_of(cpu));
         if (page == NULL)
@@ -330,42 +365,47 @@ struct touched_page {
 #define TOUCHED 0x80
 
 /* Sets the bits of up to GIVE_BATCH blocks of less than a word, then settles each page that they lie in.  With `roles` their
- * roles are cleared first; returns whether a page has none any more. */
-static inline __attribute__((always_inline)) bool give_some(struct Zone *zone, const phys_t *first, u32 n,
-                                                            unsigned order, bool roles)
+ * roles are cleared first, *idle becomes true when a page has none any more, and blocks of another zone are the end.  How many
+ * were given. */
+static inline __attribute__((always_inline)) u32 give_some(struct Zone *zone, const phys_t *first, u32 n,
+                                                           unsigned order, bool roles, bool *idle)
 {
     struct touched_page touched[GIVE_BATCH], *end = touched;
     u64 ones = bits_low_mask(1u << order);
     ul none = mm.no_roles[0];
-    bool idle = false;
+    u32 i = 0;
 
-    for (u32 i = 0; i < n; i++) {
+    for (; i < n; i++) {
         u64 frame = first[i].addr / FRAME_BYTES;
         struct Page *page = page_at_frame(frame);
         u64 word = page->free_frames[frame / BITS_PER_WORD % FRAME_WORDS] | ones << (frame % BITS_PER_WORD);
         unsigned now = page->order - TOUCHED;
 
-        if (roles) {
-            page->roles[frame % PAGE_FRAMES] = none;
-            idle |= --page->n_roles == 0;
-        }
-        page->free_frames[frame / BITS_PER_WORD % FRAME_WORDS] = word;
-        page->n_free = (u16)(page->n_free + (1u << order));
         if (UNLIKELY(now >= SPLIT_ORDERS)) {
+            if (roles && UNLIKELY(page->zone != zone))
+                break;
             *end++ = (struct touched_page){page, page->order};
             now = page->order == PAGE_NO_ORDER || page->order < order ? order : page->order;
             page->order = (u8)(TOUCHED + now);
         }
+        if (roles) {
+            page->roles[frame % PAGE_FRAMES] = none;
+            page->n_roles--;
+        }
+        page->free_frames[frame / BITS_PER_WORD % FRAME_WORDS] = word;
+        page->n_free = (u16)(page->n_free + (1u << order));
         if (UNLIKELY(frame_bits_has_grown(word, frame, now)))
-            page->order = (u8)(TOUCHED + frame_bits_around(page->free_frames, frame, now));
+            page->order = (u8)(TOUCHED + frame_bits_grown(page->free_frames, frame, now));
     }
     for (struct touched_page *t = touched; t < end; t++) {
         u8 now = (u8)(t->page->order - TOUCHED);
 
         t->page->order = t->listed;
+        if (roles)
+            *idle |= t->page->n_roles == 0;
         split_settle(zone, t->page, now);
     }
-    return idle;
+    return i;
 }
 
 void split_give_batch(struct Zone *zone, const phys_t *first, u32 n, unsigned order)
@@ -379,9 +419,9 @@ void split_give_batch(struct Zone *zone, const phys_t *first, u32 n, unsigned or
         u32 n_now = (u32)min_u64(n - i, GIVE_BATCH);
 
         if (order == 0) /* so that the compiler makes one for single frames */
-            give_some(zone, first + i, n_now, 0, false);
+            give_some(zone, first + i, n_now, 0, false, NULL);
         else
-            give_some(zone, first + i, n_now, order, false);
+            give_some(zone, first + i, n_now, order, false, NULL);
     }
 }
 
@@ -396,21 +436,14 @@ static bool give_role(struct Zone *zone, phys_t first, unsigned order)
     return page->n_roles == 0;
 }
 
-bool split_give_roles(struct Zone *zone, const phys_t *first, u32 n, unsigned order)
+u32 split_give_roles(struct Zone *zone, const phys_t *first, u32 n, unsigned order, bool *idle)
 {
-    bool idle = false;
-
     if (n == 1 || order >= 6) {
-        for (u32 i = 0; i < n; i++)
-            idle |= give_role(zone, first[i], order);
-        return idle;
+        *idle |= give_role(zone, first[0], order);
+        return 1;
     }
-    for (u32 i = 0; i < n; i += GIVE_BATCH) {
-        u32 n_now = (u32)min_u64(n - i, GIVE_BATCH);
-
-        idle |= order == 0 ? give_some(zone, first + i, n_now, 0, true) : give_some(zone, first + i, n_now, order, true);
-    }
-    return idle;
+    n = (u32)min_u64(n, GIVE_BATCH);
+    return order == 0 ? give_some(zone, first, n, 0, true, idle) : give_some(zone, first, n, order, true, idle);
 }
 
 void split_give_range(struct Zone *zone, struct Page *page, unsigned first, unsigned n)

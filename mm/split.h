@@ -42,8 +42,9 @@ void split_give(struct Zone *zone, phys_t first, unsigned order);
 /* The same for n blocks of one order, all of this zone, at less cost. */
 void split_give_batch(struct Zone *zone, const phys_t *first, u32 n, unsigned order);
 
-/* The same for blocks with a role each, which they lose.  True when a role table says nothing any more. */
-bool split_give_roles(struct Zone *zone, const phys_t *first, u32 n, unsigned order);
+/* The same for blocks with a role each, which they lose: for the first ones of the n that are this zone's, at least for one.  How
+ * many; *idle becomes true when a role table says nothing any more. */
+u32 split_give_roles(struct Zone *zone, const phys_t *first, u32 n, unsigned order, bool *idle);
 
 /* Makes frames [first, first + n) of one page free; used while RAM is handed over. */
 void split_give_range(struct Zone *zone, struct Page *page, unsigned first, unsigned n);

@@ -93,9 +93,13 @@ bool zone_grow(u32 n_pages, bool anywhere)
 {
     struct Zone *from = &mm.zone[2], *to = &mm.zone[1];
     u64 n_frames = (u64)n_pages * PAGE_FRAMES;
-    ul flags = platform_lock(&from->lock);
-    u32 first = anywhere ? run_take(from, n_pages) : run_take_aligned(from, log2_floor(n_pages));
+    ul flags;
+    u32 first;
 
+    if (!run_any(from))
+        return false;
+    flags = platform_lock(&from->lock);
+    first = anywhere ? run_take(from, n_pages) : run_take_aligned(from, log2_floor(n_pages));
     if (first != PAGE_NOWHERE) {
         zone_count_taken(from, n_frames);
         from->managed_frames -= n_frames;

@@ -51,7 +51,6 @@ struct Zone {
     bool dry;                 /* NORMAL: nothing came back since all that is cached was given back, in vain (find.c) */
 
     /* statistics */
-    u64 n_role_tables; /* pages with a role table */
     u64 managed_frames;
     u64 low_water_frames;
 };
