@@ -21,6 +21,7 @@
 #include <kernel/selftest/outcome.h>
 #include <kernel/selftest/selftest.h>
 #include <kernel/selftest/suites.h>
+#include <kernel/shell/out.h>
 #include <kernel/time/time.h>
 #include <lib/bits.h>
 #include <lib/string.h>
@@ -49,14 +50,9 @@ static unsigned suite_n_tests(const struct test_suite *suite)
 
 static void run_test(const struct test *test, unsigned number, struct totals *totals)
 {
-    enum test_outcome outcome = TEST_FAILED;
     const char *skipped = NULL;
+    enum test_outcome outcome = test_run_watched(test, &skipped);
 
-    totals->interrupted = totals->interrupted || console_interrupted();
-    if (totals->interrupted)
-        kprintf("    # not run: interrupted\n");
-    else
-        outcome = test_run_watched(test, &skipped);
     totals->n_passed += outcome == TEST_PASSED;
     totals->n_failed += outcome == TEST_FAILED;
     totals->n_skipped += outcome == TEST_SKIPPED;
@@ -71,8 +67,12 @@ static void run_suite(const struct test_suite *suite, unsigned number, struct to
     unsigned n_failed_before = totals->n_failed, n_tests = suite_n_tests(suite);
 
     kprintf("    KTAP version 1\n    # Subtest: %s\n    1..%u\n", suite->name, n_tests);
-    for (unsigned i = 0; i < n_tests; i++)
+    for (unsigned i = 0; i < n_tests; i++) {
+        totals->interrupted = out_interrupted();
+        if (totals->interrupted)
+            return;
         run_test(&suite->tests[i], i + 1, totals);
+    }
     kprintf("%s %u %s\n", totals->n_failed == n_failed_before ? "ok" : "not ok", number, suite->name);
 }
 
@@ -98,18 +98,20 @@ int selftest_run(const char *name)
     bool panicked_on_misuse;
 
     if (n_suites == 0)
-        return -1;
+        return SELFTEST_UNKNOWN;
     panicked_on_misuse = memory_panic_on_misuse(false); /* some tests misuse mm on purpose */
     kprintf("KTAP version 1\n1..%u\n", n_suites);
-    for (unsigned i = 0; i < ARRAY_LENGTH(suites); i++)
+    for (unsigned i = 0; i < ARRAY_LENGTH(suites) && !totals.interrupted; i++)
         if (suite_is_chosen(suites[i], name))
             run_suite(suites[i], ++number, &totals);
+    if (totals.interrupted)
+        kprintf("Bail out! interrupted\n");
     memory_panic_on_misuse(panicked_on_misuse);
     if (totals.n_skipped != 0)
         kprintf("# %u skipped: this machine has not what they need\n", totals.n_skipped);
     kprintf("# took %lu ms\n", time_ms() - begin);
     kprintf("# selftest: %u passed, %u failed\n", totals.n_passed, totals.n_failed);
-    return (int)totals.n_failed;
+    return totals.interrupted && totals.n_failed == 0 ? SELFTEST_INTERRUPTED : (int)totals.n_failed;
 }
 
 const char *selftest_name(unsigned i)

@@ -3,10 +3,12 @@
 #ifndef KERNEL_SELFTEST_SELFTEST_H
 #define KERNEL_SELFTEST_SELFTEST_H
 
+#define SELFTEST_UNKNOWN     (-1) /* there is no such suite */
+#define SELFTEST_INTERRUPTED (-2) /* by Ctrl-C, and nothing had failed so far */
+
 /*
  * Runs the suite of that name, or all of them for NULL, and prints KTAP.  Returns the number of tests that
- * failed, or -1 when there is no such suite.  Ctrl-C ends it after the test under way; what was not run
- * counts as failed.
+ * failed, or one of the above.  Ctrl-C ends it after the test under way, with KTAP's "Bail out!".
  */
 int selftest_run(const char *name);
 

@@ -2,6 +2,7 @@
 /* Speed: the benches. */
 #include <kernel/bench/bench.h>
 #include <kernel/bench/generator.h>
+#include <kernel/bench/whole.h>
 #include <kernel/shell/call.h>
 #include <kernel/shell/commands.h>
 #include <kernel/shell/out.h>
@@ -48,10 +49,12 @@ static bool run_bench(struct call *call)
     return bench_run(&request);
 }
 
-static bool run_replay(struct call *call)
+static bool replay_trace(struct call *call)
 {
     struct bench_request request = {.name = "replay", .form = form_of(call)};
 
+    if (!replay_is_possible())
+        return out_error("replay: no boot module begins with KTRC");
     return bench_run(&request);
 }
 
@@ -108,7 +111,7 @@ const struct command commands_bench[] = {
      .summary = "play the trace of allocations that the boot loader left, three times",
      .example = "replay",
      .trouble = "no boot module begins with KTRC; no memory for what the trace takes",
-     .run = run_replay,
+     .run = replay_trace,
      .options = options_replay},
     {.name = NULL},
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Pages of 2 MiB: alloc_pages and free_pages as they are, and what is known about one. */
+#include <kernel/cpu/features.h>
 #include <kernel/shell/call.h>
 #include <kernel/shell/commands.h>
 #include <kernel/shell/format.h>
@@ -122,6 +123,9 @@ static bool run_page(struct call *call)
     u64 at;
     if (!call_number(call, 0, &at))
         return false;
+    if (at >> cpu_features.phys_bits)
+        return out_error("0x%lx is beyond the %u physical address bits of this CPU; whatis takes virtual addresses, too", at,
+                         (unsigned)cpu_features.phys_bits);
     const struct Page *page = Phy_to_2M_Page(at);
     if (!page->zone) {
         out("0x%lx: no page: no RAM there\n", at);

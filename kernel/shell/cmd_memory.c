@@ -202,6 +202,12 @@ static bool run_find(struct call *call)
 static const struct command_option look_options[] = {
     {"-p", NULL, "ADDR is physical"},
     {"-f", NULL, "with -p: also what is no RAM"},
+    {NULL, NULL, NULL},
+};
+
+static const struct command_option find_options[] = {
+    {"-p", NULL, "ADDR is physical"},
+    {"-f", NULL, "with -p: also what is no RAM"},
     {"-w", "WIDTH", "bytes of a number: 1, 2, 4 or 8"},
     {NULL, NULL, NULL},
 };
@@ -220,7 +226,7 @@ static const struct command_option force_options[] = {
 
 const struct command commands_memory[] = {
     {.name = "peek",
-     .usage = "peek ADDR [COUNT] [-p]",
+     .usage = "peek ADDR [COUNT] [-p [-f]]",
      .summary = "show COUNT bytes (64) at a virtual address",
      .example = "kmalloc 64\npeek $$ 64\npeek kernel_main+4 16",
      .trouble = "an address that is not mapped is named, never a fault; device registers may mind being read",
@@ -252,12 +258,12 @@ const struct command commands_memory[] = {
      .n_max = 3,
      .kinds = {ARGUMENT_ADDRESS, ARGUMENT_NONE}},
     {.name = "find",
-     .usage = "find ADDR LEN PATTERN [-w WIDTH] [-p]",
+     .usage = "find ADDR LEN PATTERN [-w WIDTH] [-p [-f]]",
      .summary = "search for a number, or for \"text\" in quotes",
      .example = "kmalloc 4K\nfind $$ 4K 0xdeadbeef\nfind $$ 4K \"Tessera\"",
      .trouble = "stops with an error at the first address that is not mapped",
      .run = run_find,
-     .options = look_options,
+     .options = find_options,
      .n_min = 3,
      .n_max = 3,
      .kinds = {ARGUMENT_ADDRESS, ARGUMENT_NONE}},

@@ -30,6 +30,8 @@ static bool run_selftest(struct call *call)
     if (fail.mode != FAIL_OFF)
         out("# requests for memory fail on purpose ('fail'): so will tests, and some then keep what they took\n");
     int n_failed = selftest_run(suite);
+    if (n_failed == SELFTEST_INTERRUPTED)
+        return false; /* the shell says so */
     if (n_failed < 0 && suite)
         return unknown_suite(suite);
     if (n_failed < 0)

@@ -9,6 +9,7 @@
 #include <lib/string.h>
 
 #define SYMBOL_BYTES 64
+#define SHOWN_BYTES 64
 
 __extension__ typedef __int128 wide;
 
@@ -20,9 +21,12 @@ struct evaluation {
     size_t error_size;
 };
 
+/* Of a long text the beginning: what is wrong with it must find room. */
 static bool fail(struct evaluation *e, const char *what)
 {
-    ksnprintf(e->error, e->error_size, "'%s' %s", e->text, what);
+    bool is_long = strnlen(e->text, SHOWN_BYTES + 1) > SHOWN_BYTES;
+    ksnprintf(e->error, e->error_size, "'%.*s%s' %s", is_long ? SHOWN_BYTES - 3 : SHOWN_BYTES, e->text, is_long ? "..." : "",
+              what);
     return false;
 }
 

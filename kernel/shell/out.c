@@ -12,7 +12,11 @@ static void write_formatted(const char *format, va_list arguments)
 {
     char line[OUT_LINE_BYTES];
     size_t length = (size_t)kvsnprintf(line, sizeof line, format, arguments);
-    console_write(line, length < sizeof line ? length : sizeof line - 1);
+    if (length >= sizeof line) { /* somebody typed a very long word: it can be seen that something is missing */
+        length = sizeof line - 1;
+        memcpy(line + length - 3, "...", 3);
+    }
+    console_write(line, length);
 }
 
 void out(const char *format, ...)

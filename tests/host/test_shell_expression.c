@@ -95,6 +95,10 @@ static void overflow_is_an_error(void **state)
     expect_error("18446744073709551616", "'18446744073709551616' does not fit in 64 bits");
     expect_error("0x10000000000000000", "'0x10000000000000000' does not fit in 64 bits");
     expect_error("99999999999999999999999999", "'99999999999999999999999999' does not fit in 64 bits");
+    expect_error("1234567890123456789012345678901234567890123456789012345678901234",
+                 "'1234567890123456789012345678901234567890123456789012345678901234' does not fit in 64 bits");
+    expect_error("12345678901234567890123456789012345678901234567890123456789012345",
+                 "'1234567890123456789012345678901234567890123456789012345678901...' does not fit in 64 bits");
     expect_error("16777216T", "'16777216T' does not fit in 64 bits");
     expect_error("0xffffffffffffffff+1", "'0xffffffffffffffff+1' does not fit in 64 bits");
     expect_error("1-2", "'1-2' is negative");

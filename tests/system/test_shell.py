@@ -244,6 +244,16 @@ def watch_repeats(shell):
     shell.interrupt()
 
 
+def what_was_interrupted_has_not_failed(shell):
+    """Ctrl-C during the tests: they bail out, the rest of the line does not run, and nothing is called a failure."""
+    shell.send("selftest; kmalloc 32\r")
+    shell.expect(["Subtest: "], 10, "the first tests")
+    shell.interrupt()
+    check_in("Bail out! interrupted", shell.before, "interrupted tests")
+    check("not ok" not in shell.before and "error: interrupted" in shell.before, f"interrupted: {shell.before[-500:]}")
+    check(not re.search(r"^0x", shell.before, re.M), "the rest of the line was run")
+
+
 def time_goes_by(shell):
     up = [int(re.search(r"^up +(\d+) s", shell.text("about"), re.M)[1])]
     start = time.monotonic()
@@ -290,7 +300,8 @@ def exit_tells_of_its_line(line, status):
 TESTS = [
     arrows_and_their_control_keys, removing, what_is_edited_is_what_runs, a_long_line_can_be_edited, history,
     history_has_64_and_no_duplicates, tab_completes, tab_shows_what_each_is_for, the_nearest_name, numbers,
-    results, several_commands_on_a_line, help_helps, human_sizes, watch_repeats, time_goes_by, whatis_knows,
+    results, several_commands_on_a_line, help_helps, human_sizes, watch_repeats, what_was_interrupted_has_not_failed, time_goes_by,
+    whatis_knows,
     tables_are_known_for_what_they_are,
 ]
 SLOW = [history_has_64_and_no_duplicates, watch_repeats, time_goes_by, arrows_and_their_control_keys, removing]
