@@ -65,8 +65,10 @@ u64 find_elsewhere(struct Zone *zone, struct request *request)
     n = mm.fail.mode == 0 ? grow_or_waste(zone, request) : ask_or_grow(zone, request);
     if (n == 0 && zone->dry)
         n = borrow(request);
-    if (n == 0 && reclaim_for(zone))
-        n = ask_or_grow(zone, request);
+    if (n == 0) {
+        reclaim_for(zone);
+        n = ask_or_grow(zone, request); /* also when that gave nothing: another CPU may have given back before it */
+    }
     if (n == 0 && zone->selector == ZONE_NORMAL) {
         zone->dry = true;
         n = borrow(request);

@@ -90,23 +90,14 @@ static void reclaim_caches(void)
     frame_stack_drain(own);
 }
 
-static u64 n_free_frames(void)
+void reclaim_for(const struct Zone *zone)
 {
-    return mm.zone[0].n_free_frames + mm.zone[1].n_free_frames + mm.zone[2].n_free_frames;
-}
-
-bool reclaim_for(const struct Zone *zone)
-{
-    u64 before = n_free_frames();
-    bool gave = false;
-
     if (zone->selector != ZONE_UNMAPPED_IN_PGT) /* DMA's frames may be in the caches, borrowed */
         reclaim_caches();
     if (zone->selector == ZONE_UNMAPPED_IN_PGT && platform_cpu()->context == MM_CONTEXT_CODE && mm.n_grown_pages != 0) {
         reclaim_caches();
-        gave = zone_give_back_grown() != 0;
+        zone_give_back_grown();
     }
-    return gave || n_free_frames() > before;
 }
 
 ul mm_shrink(void)
