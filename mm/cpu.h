@@ -63,7 +63,8 @@ struct mm_cpu {
     bool in_use;                  /* magazines may hold something; not so for interrupt handlers, and while caches are off */
     u8 n_refills[MM_N_CLASSES];   /* of a magazine, since it was full last */
     u8 n_flushes[MM_N_CLASSES];   /* since it was empty last */
-    u64 large_bytes;  /* what the magazines of blocks may hold by their limits; large_budget at most, or one round (magazine.c) */
+    u8 large_guest;               /* the class of blocks that may have a round besides the budget; 0: none (magazine.c) */
+    u64 large_bytes;  /* what the magazines of blocks may hold by their limits; large_budget and a guest at most (magazine.c) */
     u64 large_budget; /* 0 for interrupt handlers, and while caches are off */
     struct slab_home home;
     bool collect_is_due; /* objects that went home have gathered somewhere */
@@ -147,6 +148,14 @@ static inline void magazine_set_count(struct mm_cpu *cpu, unsigned class, u32 n)
 static inline void magazine_set_capacity(struct mm_cpu *cpu, unsigned class, u32 n)
 {
     cpu->limit[class + CLASS_MIN_SHIFT] = magazine_bottom(class) + n * (u32)sizeof(struct round);
+}
+
+/* What the guest among the large classes (magazine.c) has besides the budget. */
+static inline u64 magazine_guest_bytes(const struct mm_cpu *cpu)
+{
+    unsigned class = cpu->large_guest;
+
+    return class != 0 && magazine_capacity(cpu, class) != 0 ? class_bytes(class) : 0;
 }
 
 /* The caches of the CPU that mm_start runs on. */

@@ -186,7 +186,7 @@ void home_add(struct slab_home *home, unsigned class, struct slab *slab)
 /* A slab that has got all its objects back. */
 static NOINLINE void slab_emptied(struct slab_home *home, unsigned class, struct slab *slab, struct list_node *surplus)
 {
-    bool keep = home->n_empty < mm.home_keeps_empty;
+    bool keep = home->n_empty < mm.home_keeps_empty[class];
 
     list_remove(&slab->link);
     list_add_head(keep ? &home->class[class].empty : surplus, &slab->link);

@@ -16,27 +16,31 @@
  *      full         gives back three quarters; when it has done so and was not empty since, its capacity is doubled instead
  *      empty again  has its basic capacity, or what it got if that is more
  *
- * (With large objects each step wants LARGE_IN_A_ROW such visits: a magazine of one or two is soon full twice.)
+ * (With large objects a step wants 2, 4 or 8 such visits, or one more: a magazine of one or two is soon full twice.)
  *
  * So where objects come and go by turns, little lies idle here, and slabs are not opened for it; and in a burst of either
  * the way here is short.  What is given back is what was freed longest ago; the warm rest moves down.
  *
  *                         basic capacity                     at most
  *      up to 2 KiB        a frame's worth: 64 .. 2           four frames': 64 .. 8
- *      4 KiB and more     four frames' worth: 4, 2, 1, ..    64, or what the budget allows
+ *      4 .. 16 KiB        four frames' worth: 4, 2, 1        64, or what the budget allows
+ *      32 KiB and more    one, the guest                     the same
  *
  * The large classes share a budget, large_budget: mm.magazine_bytes, 256 KiB from 512 MiB of RAM on, of which what is above
  * 3/8, 96 KiB, is for bursts.  It is given out as capacity, round by round, to the class that asks; what others have and
  * do not use is taken back for it, and when all of it lies in rounds of other classes, those that hold most are flushed by
- * halves.  One object larger than the budget may be held as long as nothing else is: so a caller that takes and gives
- * one and the same does not go to the frames each time.
+ * halves.
+ *
+ * The *guest* is what came last of 32 KiB and more: one object, besides the budget, until one of another such class comes.
+ * So a caller that takes and gives one and the same does not go to the frames each time, whatever its size, and what is
+ * rare and large does not drive out what is small and common.
  *
  * Cost: some 8 instructions an object refilled or flushed, besides those of slabs and blocks.
  *
  * Invariants, checked by check_slabs.c:
  *   I313  A magazine holds objects of its class that are not live, and no more than its capacity.
- *   I317  large_bytes of a CPU's caches are its capacities for large objects, and not above large_budget, unless there is
- *         one such object only.
+ *   I317  large_bytes of a CPU's caches are its capacities for large objects, and without the guest's not above large_budget,
+ *         unless there is one such object only.
  *
  * Locking: none; magazines belong to the running context (cpu.h).
  */
@@ -50,7 +54,8 @@
 #define SMALL_BYTES FRAME_BYTES             /* basic capacity of a small class, ... */
 #define SMALL_BURST_BYTES (4 * FRAME_BYTES) /* ... and the most that it may have */
 #define LARGE_BYTES (4 * FRAME_BYTES)       /* basic capacity of a large class */
-#define LARGE_IN_A_ROW 2                    /* what makes a burst of large objects */
+#define LARGE_IN_A_ROW 2                    /* what makes a burst of frames; of 8 KiB objects twice as many visits, ... */
+#define LARGE_IN_A_ROW_SHIFT 2              /* ... and from 16 KiB on four times */
 #define LARGE_EIGHTHS 3                     /* of the budget: what there is without a burst */
 
 void magazines_start(struct mm_cpu *cpu)
@@ -88,6 +93,7 @@ void magazines_cut(struct mm_cpu *cpu, bool in_use)
         magazine_set_capacity(cpu, class, in_use && !class_is_blocks(class) ? basic_capacity(class) : 0);
         cpu->n_refills[class] = cpu->n_flushes[class] = 0;
     }
+    cpu->large_guest = 0;
     cpu->large_bytes = 0;
     cpu->large_budget = in_use ? mm.magazine_bytes : 0;
     cpu->in_use = in_use;
@@ -133,17 +139,28 @@ static bool large_grow(struct mm_cpu *cpu, unsigned class, u32 n, bool burst)
 {
     unsigned shift = class + CLASS_MIN_SHIFT;
     u32 capacity = magazine_capacity(cpu, class);
-    u64 budget = burst ? cpu->large_budget : cpu->large_budget / 8 * LARGE_EIGHTHS, room;
+    u64 budget = burst ? cpu->large_budget : cpu->large_budget / 8 * LARGE_EIGHTHS;
+    u64 taken = cpu->large_bytes - magazine_guest_bytes(cpu), room;
 
-    if (cpu->large_bytes + ((u64)n << shift) > budget && cpu->large_bytes != (u64)capacity << shift)
+    if (taken + ((u64)n << shift) > budget && cpu->large_bytes != (u64)capacity << shift) {
         large_trim(cpu);
-    room = budget > cpu->large_bytes ? (budget - cpu->large_bytes) >> shift : 0;
-    if (cpu->large_bytes == 0 && cpu->large_budget != 0 && room == 0)
+        taken = cpu->large_bytes - magazine_guest_bytes(cpu);
+    }
+    room = budget > taken ? (budget - taken) >> shift : 0;
+    if (taken == 0 && cpu->large_budget != 0 && room == 0)
         room = 1; /* larger than the budget, and alone */
     n = (u32)min_u64(min_u64(n, room), MAGAZINE_ROUNDS - capacity);
     magazine_set_capacity(cpu, class, capacity + n);
     cpu->large_bytes += (u64)n << shift;
     return n != 0;
+}
+
+/* What the rounds of a large class take of the budget. */
+static u64 large_weight(const struct mm_cpu *cpu, unsigned class)
+{
+    u64 n = magazine_count(cpu, class);
+
+    return (class == cpu->large_guest && n != 0 ? n - 1 : n) * class_bytes(class);
 }
 
 /* The large class whose rounds take most. */
@@ -152,14 +169,30 @@ static unsigned large_heaviest(const struct mm_cpu *cpu)
     unsigned heaviest = CLASS_FIRST_BLOCK;
 
     for (unsigned class = CLASS_FIRST_BLOCK + 1; class < MM_N_CLASSES; class++)
-        if (magazine_count(cpu, class) * class_bytes(class) > magazine_count(cpu, heaviest) * class_bytes(heaviest))
+        if (large_weight(cpu, class) > large_weight(cpu, heaviest))
             heaviest = class;
     return heaviest;
 }
 
-/* A capacity of one for a large class that has none. */
+/* Takes a capacity away from a large class, and what it holds. */
+static void large_end(struct mm_cpu *cpu, unsigned class)
+{
+    magazine_drain(cpu, class);
+    cpu->large_bytes -= magazine_capacity(cpu, class) * class_bytes(class);
+    magazine_set_capacity(cpu, class, 0);
+}
+
+/* A capacity of one for a large class that has none: as the guest, or out of the budget. */
 static void large_begin(struct mm_cpu *cpu, unsigned class)
 {
+    if (class_bytes(class) > LARGE_BYTES) {
+        if (cpu->large_guest != 0)
+            large_end(cpu, cpu->large_guest);
+        cpu->large_guest = (u8)class;
+        cpu->large_bytes += class_bytes(class);
+        magazine_set_capacity(cpu, class, 1);
+        return;
+    }
     while (!large_grow(cpu, class, 1, false)) {
         unsigned heaviest = large_heaviest(cpu);
 
@@ -169,10 +202,16 @@ static void large_begin(struct mm_cpu *cpu, unsigned class)
 
 /* ---- full, empty ---- */
 
-/* How many visits of one kind make a burst. */
-static unsigned in_a_row(unsigned class)
+/* How many visits of an empty magazine make a burst: a magazine of one or two is soon empty twice. */
+static unsigned refills_in_a_row(unsigned class)
 {
-    return class_is_blocks(class) ? LARGE_IN_A_ROW : 1;
+    return class_is_blocks(class) ? LARGE_IN_A_ROW << min_u64(class - CLASS_FIRST_BLOCK, LARGE_IN_A_ROW_SHIFT) : 1;
+}
+
+/* And of a full one: what it gets then may lie idle afterwards. */
+static unsigned flushes_in_a_row(unsigned class)
+{
+    return refills_in_a_row(class) + class_is_blocks(class);
 }
 
 /* Doubles a capacity of n rounds, or nearly; false when it is as large as may be. */
@@ -196,9 +235,9 @@ static void make_room(struct mm_cpu *cpu, unsigned class)
         large_begin(cpu, class);
         return;
     }
-    if (cpu->n_flushes[class] >= in_a_row(class) && n < most_capacity(class) && capacity_grow(cpu, class, n))
+    if (cpu->n_flushes[class] >= flushes_in_a_row(class) && n < most_capacity(class) && capacity_grow(cpu, class, n))
         return;
-    if (cpu->n_flushes[class] < in_a_row(class))
+    if (cpu->n_flushes[class] < flushes_in_a_row(class))
         cpu->n_flushes[class]++;
     magazine_give(cpu, class, n - n / 4);
 }
@@ -224,7 +263,7 @@ void magazine_put(struct mm_cpu *cpu, unsigned class, struct round round)
 static u32 want(struct mm_cpu *cpu, unsigned class)
 {
     u32 basic = basic_capacity(class), most = most_capacity(class);
-    u32 n = (basic + 1) / 2 << cpu->n_refills[class] / in_a_row(class);
+    u32 n = (basic + 1) / 2 << cpu->n_refills[class] / refills_in_a_row(class);
 
     if (n < most)
         cpu->n_refills[class]++;
@@ -235,6 +274,8 @@ static u32 want(struct mm_cpu *cpu, unsigned class)
         magazine_set_capacity(cpu, class, n > basic ? n : basic);
         return n;
     }
+    if (n == 1 && class_bytes(class) > LARGE_BYTES)
+        return 1;
     cpu->large_bytes -= magazine_capacity(cpu, class) * class_bytes(class);
     magazine_set_capacity(cpu, class, 0);
     if (!large_grow(cpu, class, n > basic ? n : basic, n > basic))

@@ -30,8 +30,10 @@
 #define MAGAZINE_RAM_SHARE 2048
 #define MAGAZINE_MAX_BYTES (256 * 1024UL)
 
-/* A home may keep empty slabs of a quarter of that, 64 KiB. */
+/* A home may keep empty slabs of a quarter of that, 64 KiB; those of two or four objects, which come and go in numbers, as
+ * long as there are not more than a quarter of these. */
 #define HOME_EMPTY_SHARE (4 * (u32)FRAME_BYTES)
+#define HOME_FEW_OBJECTS 4
 
 /* The page stack of a CPU may hold 1/32 of NORMAL, its frame stack 1/64. */
 #define STACK_PAGES_SHARE 32
@@ -76,7 +78,11 @@ static const char *start_configuration(const struct mm_boot *boot)
         return "the firmware's map has no usable memory";
     zone_start_all(boot->dma_bytes, boot->direct_map_bytes);
     mm.magazine_bytes = (u32)min_u64(ram_bytes_total() / MAGAZINE_RAM_SHARE, MAGAZINE_MAX_BYTES);
-    mm.home_keeps_empty = mm.magazine_bytes / HOME_EMPTY_SHARE;
+    for (unsigned class = 0; class < N_SLAB_CLASSES; class++) {
+        u32 n = mm.magazine_bytes / HOME_EMPTY_SHARE;
+
+        mm.home_keeps_empty[class] = (u8)(class_n_objects(class) > HOME_FEW_OBJECTS ? n : n / 4);
+    }
     mm.stack_pages = (u32)min_u64((mm.direct_end - mm.dma_end) / PAGE_BYTES / STACK_PAGES_SHARE, STACK_PAGES);
     mm.stack_frames = (u32)min_u64((mm.direct_end - mm.dma_end) / FRAME_BYTES / STACK_FRAMES_SHARE, STACK_FRAMES);
     mm.stack_frames = (u32)max_u64(align_down(mm.stack_frames, 2), STACK_FRAMES_LEAST);

@@ -43,7 +43,7 @@ struct mm {
     u64 pages_bytes;          /* what they would take, backed or not */
     u32 magazine_bytes;       /* what one magazine may hold, about */
     u32 stack_frames;         /* what one CPU's stack of frames may hold */
-    u32 home_keeps_empty;     /* empty slabs that a home may keep */
+    u8 home_keeps_empty[N_SLAB_CLASSES]; /* one that got empty is kept when its home has fewer empty ones, of any class */
     u32 stack_pages;          /* what one CPU's stack of whole pages may hold */
     u32 n_reserved;
     struct mm_reserved reserved[MM_N_RESERVED + 1]; /* one more: the map, while it has no other place */

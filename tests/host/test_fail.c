@@ -244,7 +244,7 @@ static void a_failing_request_gives_back_what_is_cached(void **state)
     (void)state;
     assert_true(fail_arm(FAIL_FROM, ~0UL, false));
     for (unsigned i = 0; i < 2; i++)
-        objects[i] = kmalloc(2048, 0);
+        objects[i] = kmalloc(512, 0);
     assert_int_equal(kfree(objects[0]) + kfree(objects[1]), 0);
     assert_int_not_equal(mm_stat().cache_free, 0); /* the empty slab */
     assert_true(fail_arm(FAIL_NTH, 1, false));

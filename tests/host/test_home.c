@@ -102,7 +102,7 @@ static void what_is_freed_where_it_came_from_takes_no_lock(void **state)
 
     (void)state;
     for (unsigned class = 0; class < N_SLAB_CLASSES; class ++) {
-        unsigned n = mm.home_keeps_empty * class_n_objects(class);
+        unsigned n = mm.home_keeps_empty[class] * class_n_objects(class);
 
         n = n < N_OBJECTS ? n : N_OBJECTS;
         take(objects, n, class_bytes(class));

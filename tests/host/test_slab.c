@@ -247,6 +247,45 @@ static void interrupt_handlers_have_magazines_of_their_own(void **state)
     assert_memory_equal(&before, &after, sizeof before);
 }
 
+static int start_large(void **state)
+{
+    (void)state;
+    assert_null(machine_start_bytes(MIB(512), NULL));
+    return 0;
+}
+
+/* What the running CPU's magazine of a size holds. */
+static u32 n_held(ul size)
+{
+    return magazine_count(mm_boot_cpu(MM_CONTEXT_CODE), (unsigned)log2_ceil(size) - CLASS_MIN_SHIFT);
+}
+
+static void take_and_give(ul size)
+{
+    void *p = kmalloc(size, 0);
+
+    assert_non_null(p);
+    assert_int_equal(kfree(p), 0);
+}
+
+static void rare_large_objects_do_not_drive_out_common_ones(void **state)
+{
+    void *common[4];
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LENGTH(common); i++)
+        assert_non_null(common[i] = kmalloc(4096, 0));
+    for (unsigned i = 0; i < ARRAY_LENGTH(common); i++)
+        assert_int_equal(kfree(common[i]), 0);
+    for (ul size = 32 << 10; size <= KMALLOC_MAX_BYTES; size *= 2) {
+        take_and_give(size);
+        assert_int_equal(n_held(size), 1); /* the last one of them stays, and takes the place of the one before */
+        assert_int_equal(n_held(size / 2), 0);
+        assert_int_equal(n_held(4096), ARRAY_LENGTH(common));
+        assert_sound();
+    }
+}
+
 #define N_SLOTS 2000
 
 static void random_operations_keep_content_and_invariants(void **state)
@@ -307,6 +346,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(after_freeing_everything_and_a_shrink_all_is_as_at_boot, start, stop),
         cmocka_unit_test_setup_teardown(the_last_byte_of_memory_can_be_had_and_given_back, start, stop),
         cmocka_unit_test_setup_teardown(interrupt_handlers_have_magazines_of_their_own, start, stop),
+        cmocka_unit_test_setup_teardown(rare_large_objects_do_not_drive_out_common_ones, start_large, stop),
         cmocka_unit_test_setup_teardown(random_operations_keep_content_and_invariants, start, stop),
     };
 
