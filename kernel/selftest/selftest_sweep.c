@@ -74,12 +74,14 @@ static void kmalloc_of_small_objects(void)
 {
     for (ul bytes = 32; bytes < PAGE_4K_SIZE; bytes *= world_has_time() ? 2 : 8)
         sweep_objects(bytes);
+    sweep_tell();
 }
 
 static void kmalloc_of_large_objects(void)
 {
     for (ul bytes = PAGE_4K_SIZE; bytes <= MIB(1); bytes *= world_has_time() ? 2 : 16)
         sweep_objects(bytes);
+    sweep_tell();
 }
 
 static void kzalloc_of_small_and_large_objects(void)
@@ -94,6 +96,7 @@ static void kzalloc_of_small_and_large_objects(void)
     };
 
     sweep_all(cases, ARRAY_LENGTH(cases));
+    sweep_tell();
 }
 
 /* ---- frames and pages ---- */
@@ -127,6 +130,7 @@ static void frame_alloc_of_each_order(void)
 
             sweep_all(&one, 1);
         }
+    sweep_tell();
 }
 
 /* The argument is the number, and a zone's place in the list from bit 8 on. */
@@ -157,6 +161,7 @@ static void alloc_pages_of_each_zone(void)
 
             sweep_all(&one, 1);
         }
+    sweep_tell();
 }
 
 /* ---- while another CPU is at work ---- */

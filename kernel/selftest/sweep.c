@@ -42,7 +42,7 @@ static struct {
     u64 n_requests, n_refused, n_survived;
 } sweep;
 
-/* Of all cases of one sweep_all. */
+/* Since sweep_tell. */
 static struct {
     u64 n_cases, n_requests, n_refused, n_survived;
 } total;
@@ -199,12 +199,16 @@ static void sweep_case(const struct sweep *now)
 void sweep_all(const struct sweep *cases, unsigned n)
 {
     world_hush_notes(true);
-    memset(&total, 0, sizeof total);
     for (unsigned i = 0; i < n; i++)
         sweep_case(&cases[i]);
     world_hush_notes(false);
+}
+
+void sweep_tell(void)
+{
     test_note("cases: %lu; requests that were made to fail: %lu; calls refused: %lu; calls that got on without: %lu",
               total.n_cases, total.n_requests, total.n_refused, total.n_survived);
+    memset(&total, 0, sizeof total);
 }
 
 /* ---- states ---- */

@@ -35,10 +35,12 @@ struct sweep {
  * Sweeps each of `n` cases four times: with one request that fails and with all from there on, without and
  * with the CPUs' caches.  Whenever the call comes back, everything must be as it was: mm_stat after a shrink,
  * all mappings, all invariants; a refused call must not have changed a mapping even before the shrink; one
- * that succeeds says nothing in the log.  The notes say how many requests each case made, and how often it
- * got on without.
+ * that succeeds says nothing in the log.
  */
 void sweep_all(const struct sweep *cases, unsigned n);
+
+/* A note at the end of a test: how many requests all of its cases made, and how often they got on without. */
+void sweep_tell(void);
 
 /* States.  All of them are undone by sweep_release. */
 

@@ -95,6 +95,7 @@ void mapping_calls(void)
 
         sweep_all(&one, 1);
     }
+    sweep_tell();
 }
 
 /* ---- with the kept frames in use ---- */
@@ -156,6 +157,7 @@ void mapping_calls_with_the_kept_frames_in_use(void)
         sweep_all(&one, 1);
     }
     sweep_all(&partly, 1);
+    sweep_tell();
 }
 
 /* ---- splits, with the spares in use ---- */
@@ -261,6 +263,7 @@ void unmapping_calls_that_split(void)
         sweep_all(&one, 1);
     }
     sweep_all(&shrink, 1);
+    sweep_tell();
 }
 
 /* ---- address spaces and device memory ---- */
@@ -324,4 +327,5 @@ void address_spaces_and_device_memory(void)
     };
 
     sweep_all(cases, ARRAY_LENGTH(cases));
+    sweep_tell();
 }
