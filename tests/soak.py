@@ -19,7 +19,9 @@ from lib.report import Failure
 
 LOGS = os.path.join(TOP, "build", "soak")
 SLACK_SECONDS = 300                     # many CPUs on few: what takes a second may take a minute
-OVERHEAD_SECONDS = 5                    # booting, shrinking and checking
+OVERHEAD_SECONDS = 9                    # booting, shrinking and checking; what comes after the stress
+FAIL_ONE_IN = 40                        # or up to twice as many: the workers themselves want some
+FAIL_PARTS = "objects,blocks,pages,mappings,shrink"
 ICOUNT_SLOWNESS = 5                     # a second of 10^9 instructions takes about as many
 LEAST_SECONDS = 2
 
@@ -74,16 +76,22 @@ class Result:
 HEAD = f"{'configuration':26} {'seed':>10} {'stress':>7} {'took':>8} {'steps':>10}  result"
 
 
-def stress(shell, configuration, result):
-    """One run, which must leave nothing behind."""
+def soak(shell, configuration, result):
+    """The stress; all memory taken in each way; a second of stress while one request in some fails from the prompt.  Each
+    leaves nothing behind."""
     shell.ok("shrink")
     before = shell.one("mm_stat -j")
-    command = f"stress {configuration.arguments} {result.seconds} {result.seed}"
-    lines = shell.ok(command, result.seconds * configuration.slowness + SLACK_SECONDS)
-    result.report = next((line for line in reversed(lines) if " steps: " in line), "")
-    if shell.one("mm_stat -j") != before:
-        raise Failure("mm_stat is not what it was")
-    shell.ok("check")
+    commands = [f"stress {configuration.arguments} {result.seconds} {result.seed}",
+                "oom", "oom check",
+                f"fail every {FAIL_ONE_IN + result.seed % FAIL_ONE_IN}", f"stress -p {FAIL_PARTS} 1 {result.seed}", "fail off"]
+    for command in commands:
+        lines = shell.ok(command, result.seconds * configuration.slowness + SLACK_SECONDS)
+        result.report = result.report or next((line for line in reversed(lines) if " steps: " in line), "")
+        if not command.startswith("fail every"):
+            shell.ok("check")
+        shell.ok("shrink")
+        if shell.one("mm_stat -j") != before:
+            raise Failure(f"error: mm_stat is not what it was after {command}")
 
 
 def run(configuration, seconds, seed):
@@ -93,7 +101,7 @@ def run(configuration, seconds, seed):
     start = time.monotonic()
     with Machine(extra=("-smp", configuration.smp, *configuration.extra), **configuration.options) as machine:
         try:
-            stress(machine.start_shell(), configuration, result)
+            soak(machine.start_shell(), configuration, result)
         except Failure as failure:
             result.problem = why(str(failure))
         with open(os.path.join(LOGS, configuration.name + ".log"), "w", encoding="utf-8") as log:

@@ -33,7 +33,7 @@
 static enum panic_action action = PANIC_SHELL;
 static u32 level;
 static u32 owner; /* number + 1 of the CPU that panics; a second one just halts */
-static void (*stop_others)(void);
+static void (*stop_others)(void), (*witness)(void);
 static struct trap_frame first_frame;
 static bool has_frame;
 
@@ -47,6 +47,11 @@ void panic_start(const struct options *options)
 void panic_set_stopper(void (*stop)(void))
 {
     stop_others = stop;
+}
+
+void panic_set_witness(void (*tell)(void))
+{
+    witness = tell;
 }
 
 static u32 this_owner(void)
@@ -123,6 +128,13 @@ static _Noreturn void leave_and_act(void)
     __builtin_unreachable();
 }
 
+static _Noreturn void end_report(void)
+{
+    if (witness != NULL)
+        witness();
+    leave_and_act();
+}
+
 /* True when the whole report is to be made. */
 static bool begin(void)
 {
@@ -155,6 +167,8 @@ _Noreturn void panic(const char *format, ...)
         kprintf("backtrace:\n");
         backtrace_print_here(print_line);
     }
+    if (first)
+        end_report();
     leave_and_act();
 }
 
@@ -175,5 +189,5 @@ _Noreturn void panic_trap(const struct trap_frame *frame)
     trap_report_state(frame, print_line);
     if (frame->vector == VECTOR_PAGE_FAULT || frame->vector == VECTOR_DOUBLE_FAULT)
         fault_report_walk(address);
-    leave_and_act();
+    end_report();
 }

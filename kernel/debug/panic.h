@@ -25,6 +25,10 @@ void panic_start(const struct options *options);
  */
 void panic_set_stopper(void (*stop)(void));
 
+/* What runs for long tells what it did last, behind the report of a panic; NULL: nothing does.  Called once, with the
+ * console ready for out(). */
+void panic_set_witness(void (*tell)(void));
+
 /* Printf's formats; no newline at the end.  Any context, interrupts on or off. */
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

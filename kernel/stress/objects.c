@@ -17,7 +17,7 @@ static unsigned choose_shift(struct worker *worker)
     u64 r = worker_random(worker);
     unsigned a = r % N_CLASSES, b = r / N_CLASSES % N_CLASSES, c = r / N_CLASSES / N_CLASSES % N_CLASSES;
 
-    return stress.only_shift != 0 ? stress.only_shift : SHIFT_MIN + (unsigned)min_u64(min_u64(a, b), c);
+    return SHIFT_MIN + (unsigned)min_u64(min_u64(a, b), c);
 }
 
 /* A size that falls into the class. */

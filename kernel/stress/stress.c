@@ -6,12 +6,16 @@
  *
  * Each of these phases is made of *slices*: a second in which all CPUs do the same kind of thing.  Between two of
  * them they rest, and the boot CPU runs mm_check, with all that is live in place, and says how far it is.  In a crowd
- * all CPUs use one class of objects, another one in each slice; in every other slice of the work requests for memory
- * fail on purpose.  Everything random comes from the seed, and which CPU was how fast: with QEMU's -icount from the
- * seed alone.  Where it does not, the report of a failure has the last events of each CPU (trace.c).
+ * (slices of a quarter) all CPUs do the same: take and free objects of one class, or blocks of one order, or pages,
+ * or mappings beside each other's.  In every other slice of the work requests for memory fail on purpose.
+ *
+ * Everything random comes from the seed, and which CPU was how fast: with QEMU's -icount from the seed alone.  Where
+ * it does not, the report of a failure, or of a panic, has the last events of each CPU (trace.c).  A CPU that does
+ * not come to the end of a slice is a panic, too: then one sees where it is.
  */
 #include <kernel/cpu/registers.h>
 #include <kernel/debug/log.h>
+#include <kernel/debug/panic.h>
 #include <kernel/mm/memory.h>
 #include <kernel/shell/out.h>
 #include <kernel/stress/worker.h>
@@ -22,16 +26,18 @@
 #include <mm/inspect.h>
 
 #define SLICE_MS         1000
+#define LOOK_STEPS       1024 /* of another CPU than the first before it looks at the clock */
 #define REPORT_MS        10000
 #define POLL_MS          20
 #define WRONG_IN_A_SLICE 3
 #define INTERRUPT_BUDGET (256UL << 10)
-#define CROWD_SHIFT_MIN  5
-#define CROWD_SHIFTS     10 /* 32 bytes to 16 KiB */
+#define CROWD_SLICE_MS   250
+#define HUNG_MS          100000 /* more than many CPUs on few need for the end of a slice */
 
 struct stress stress;
 
 static u64 begin_ms, report_ms, poll_ms, slice_end_ms;
+static u32 n_returned; /* CPUs that are through with the slice */
 
 void stress_fail(const struct worker *worker, const char *format, ...)
 {
@@ -96,24 +102,61 @@ static bool workers_make(void)
 
 bool stress_look_up(const struct worker *worker)
 {
-    u64 now_ms = worker->number == 0 ? time_ms() : 0;
+    u64 now_ms = worker->number == 0 || worker->n_steps % LOOK_STEPS == 0 ? time_ms() : 0;
 
-    if (now_ms >= poll_ms && worker->number == 0) {
+    if (worker->number != 0) {
+        if (now_ms >= slice_end_ms + HUNG_MS && !stress_is_over())
+            panic("stress: CPU 0 has not ended a slice for %u s", HUNG_MS / 1000);
+        return stress_is_over();
+    }
+    if (now_ms >= poll_ms) {
         stress.interrupted = stress.interrupted || out_interrupted();
         poll_ms = now_ms + POLL_MS;
     }
-    if (worker->number == 0 && (stress.interrupted || now_ms >= slice_end_ms))
+    if (stress.interrupted || now_ms >= slice_end_ms)
         __atomic_store_n(&stress.slice_over, true, __ATOMIC_RELAXED);
     return stress_is_over();
 }
 
+/* The boot CPU waits here for the others, to say so if one does not come back. */
+static void wait_for_others(void)
+{
+    u64 until_ms = time_ms() + HUNG_MS;
+
+    while (__atomic_load_n(&n_returned, __ATOMIC_ACQUIRE) != stress.n_workers) {
+        if (time_ms() >= until_ms)
+            panic("stress: %u of %u CPUs have not come back for %u s", stress.n_workers - n_returned,
+                  stress.n_workers, HUNG_MS / 1000);
+        smp_serve();
+        cpu_pause();
+    }
+}
+
+struct slice {
+    void (*fn)(u32 number, void *argument);
+    void *argument;
+};
+
+static void slice_on_cpu(u32 number, void *argument)
+{
+    const struct slice *slice = argument;
+
+    slice->fn(number, slice->argument);
+    __atomic_fetch_add(&n_returned, 1, __ATOMIC_ACQ_REL);
+    if (number == 0)
+        wait_for_others();
+}
+
 static void run_slice(u64 then_ms, void (*fn)(u32, void *), void *argument)
 {
+    struct slice slice = {fn, argument};
+
     slice_end_ms = then_ms;
+    n_returned = 0;
     stress.slice_over = false;
     stress.n_wrong_allowed = WRONG_IN_A_SLICE;
     stress.n_shortages_allowed = 1;
-    smp_run_on_all(fn, argument);
+    smp_run_on_all(slice_on_cpu, &slice);
 }
 
 static void work(u32 number, void *argument)
@@ -202,13 +245,21 @@ static void report(void)
 struct phase {
     enum stress_part part; /* not run unless one of these is asked for */
     u32 parts;             /* what workers may do in it */
+    u32 slice_ms;
     void (*fn)(u32 number, void *argument);
 };
 
-static const struct phase phase_duels = {STRESS_DUELS, 0, duels},
-                          phase_crowd = {STRESS_CROWD, STRESS_OBJECTS, work},
-                          phase_shooting = {STRESS_SHOOT, 0, shooting},
-                          phase_work = {STRESS_WORK, STRESS_WORK | STRESS_SPOIL, work};
+static const struct phase phase_duels = {STRESS_DUELS, 0, SLICE_MS, duels},
+                          phase_crowd = {STRESS_CROWD, STRESS_WORK, CROWD_SLICE_MS, work},
+                          phase_shooting = {STRESS_SHOOT, 0, SLICE_MS, shooting},
+                          phase_work = {STRESS_WORK, STRESS_WORK | STRESS_SPOIL, SLICE_MS, work};
+
+/* One after the other: each kind in turn. */
+static const struct crowd crowds[] = {
+    {BURST_OBJECTS, 5}, {BURST_FRAMES, 0},   {BURST_MAPPING, 0}, {BURST_OBJECTS, 12}, {BURST_PAGE, 0},
+    {BURST_MAPPING, 9}, {BURST_OBJECTS, 6},  {BURST_FRAMES, 1},  {BURST_OBJECTS, 14}, {BURST_MAPPING, 18},
+    {BURST_OBJECTS, 8}, {BURST_OBJECTS, 10}, {BURST_FRAMES, 3},  {BURST_MAPPING, 4},  {BURST_OBJECTS, 17},
+};
 
 /* Slices of one phase until then; between them a check.  What is special about a slice follows from its number. */
 static void run_until(u64 then_ms, const struct phase *phase)
@@ -218,10 +269,10 @@ static void run_until(u64 then_ms, const struct phase *phase)
         bool fails = phase == &phase_work && (stress.request.parts & STRESS_FAULTS) && slice % 2 != 0;
 
         stress.parts = phase->parts & (phase == &phase_crowd ? ~0u : stress.request.parts);
-        stress.only_shift = phase == &phase_crowd ? CROWD_SHIFT_MIN + (unsigned)(slice % CROWD_SHIFTS) : 0;
+        stress.crowd = phase == &phase_crowd ? &crowds[slice % ARRAY_LENGTH(crowds)] : NULL;
         if (fails)
             faults_begin(slice);
-        run_slice(min_u64(then_ms, time_ms() + SLICE_MS), phase->fn, &shooter);
+        run_slice(min_u64(then_ms, time_ms() + phase->slice_ms), phase->fn, &shooter);
         if (fails)
             faults_end();
         check_now();
@@ -238,7 +289,7 @@ static void run_phase(const struct phase *phase, u64 ms)
         run_until(time_ms() + ms, phase);
 }
 
-/* The special phases have an eighth of the time each, where there is other work; else they share it. */
+/* The special phases have an eighth of the time each, the crowd two, where there is other work; else they share it. */
 static void run_phases(void)
 {
     u32 parts = stress.request.parts;
@@ -247,7 +298,7 @@ static void run_phases(void)
     u64 share_ms = (parts & STRESS_WORK) ? all_ms / 8 : all_ms / max_u64(n_special, 1);
 
     run_phase(&phase_duels, share_ms);
-    run_phase(&phase_crowd, share_ms);
+    run_phase(&phase_crowd, (parts & STRESS_WORK) ? 2 * share_ms : share_ms);
     cells_start(1);
     run_phase(&phase_shooting, share_ms);
     cells_start(~0u);
@@ -288,6 +339,14 @@ static bool hush_notes(void)
     return logged;
 }
 
+static void tell_in_panic(void)
+{
+    if (!stress.failed)
+        stress.failed_tsc = tsc_read();
+    out("in a stress with the seed %lu, after %lu ms; ", stress.request.seed, time_ms() - begin_ms);
+    trace_print();
+}
+
 bool stress_run(const struct stress_request *request)
 {
     bool panics = memory_panic_on_misuse(false), logged = hush_notes();
@@ -306,6 +365,7 @@ bool stress_run(const struct stress_request *request)
     }
     begin_ms = time_ms();
     report_ms = begin_ms + REPORT_MS;
+    panic_set_witness(tell_in_panic);
     run_phases();
     if (!stress.failed)
         drop_everything();
@@ -315,6 +375,7 @@ bool stress_run(const struct stress_request *request)
                     stress.n_wrong);
     if (stress.failed)
         trace_print();
+    panic_set_witness(NULL);
     workers_free();
     mm_shrink();
     compare_stat(&before);

@@ -49,7 +49,7 @@ static const struct trace_event *event_of(u32 i, u64 n_printed)
 static const char *kind_name(const struct trace_event *event)
 {
     static const char *const things[N_THING_KINDS] = {"nothing", "object", "block", "pages", "mapping"};
-    static const char *const bursts[] = {"objects", "blocks", "pages"}; /* enum burst_kind */
+    static const char *const bursts[] = {"objects", "blocks", "pages", "mappings"}; /* enum burst_kind */
 
     if (event->what == TRACE_BURST)
         return bursts[event->kind];

@@ -168,10 +168,23 @@ static void sometimes(struct worker *worker)
         shortage(worker);
 }
 
+/* In a crowd there is nothing else. */
+static void crowd_step(struct worker *worker)
+{
+    worker->n_steps++;
+    worker->n_refused += !burst(worker);
+    if (worker->n_steps % STEPS_BEFORE_PAUSE == 0)
+        cpu_pause();
+}
+
 void worker_step(struct worker *worker)
 {
     struct thing *thing = &worker->thing[worker_random(worker) % WORKER_THINGS];
 
+    if (stress.crowd != NULL) {
+        crowd_step(worker);
+        return;
+    }
     worker->n_steps++;
     if (worker->n_steps >= worker->rest_until[THING_NONE] && worker_chance(worker, BURST_ONE_IN)) {
         note_result(worker, THING_NONE, burst(worker));

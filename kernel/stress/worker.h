@@ -54,6 +54,14 @@ struct worker {
     struct trace_event event[TRACE_EVENTS]; /* a ring */
 };
 
+enum burst_kind { BURST_OBJECTS, BURST_FRAMES, BURST_PAGE, BURST_MAPPING };
+
+/* What all CPUs do in a slice of the crowd. */
+struct crowd {
+    enum burst_kind kind;
+    unsigned order;
+};
+
 /* A run.  The flags are set by anybody. */
 struct stress {
     struct stress_request request;
@@ -65,7 +73,7 @@ struct stress {
     bool interrupted;                            /* Ctrl-C */
     bool failed;
     u64 failed_tsc;                              /* when */
-    unsigned only_shift;                         /* log2 of the only size of objects; 0: all */
+    const struct crowd *crowd;                   /* NULL: everything */
     u64 n_faults;                                /* requests that failed on purpose */
     u64 n_interrupts, interrupt_ms;              /* interrupts that allocated; for how long they came, sum of the CPUs */
     u32 n_wrong_allowed, n_shortages_allowed; /* in this slice */
