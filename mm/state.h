@@ -60,24 +60,29 @@ struct mm {
     struct mm_lock role_lock;
     struct mm_lock cpus_lock;    /* over the end of the list of CPUs */
     u32 n_caches_off;            /* above 0: CPUs' caches are out of use; changed atomically */
-    ul no_roles[PAGE_FRAMES];    /* the role table of a page that has none */
+
+    /* what fast paths and slow ones of all CPUs read, so in cache lines of its own */
+    ul no_roles[PAGE_FRAMES] __attribute__((aligned(64))); /* the role table of a page that has none */
     u8 no_object[SLAB_MAX_OBJECTS]; /* the live bytes of a frame without objects */
     struct paging_state paging;
     struct mmio_state mmio;
 
     /* statistics, changed atomically */
-    u64 n_failures[MM_N_CLASSES]; /* of kmalloc */
+    u64 n_failures[MM_N_CLASSES] __attribute__((aligned(64))); /* of kmalloc */
     u32 n_groups_sent_on;         /* to the home that their slab had moved to (home.c) */
     u64 shared_bytes;
     u64 n_misuses;
     bool idle_role_tables;    /* a role table may say nothing */
     u64 n_grown_pages;
     struct mm_start_info start;
-    struct debug_state debug;
+    struct debug_state debug __attribute__((aligned(64))); /* the slow paths read its first word */
     struct fail_state fail;
 
     struct mm_cpu boot_cpu[MM_N_CONTEXTS];
 };
+
+_Static_assert(offsetof(struct mm, ram_end) < 64, "with configuration only, which nobody writes");
+_Static_assert(sizeof(struct mm_cpu) % 64 == 0 && offsetof(struct mm, boot_cpu) % 64 == 0, "caches share no cache line");
 
 extern struct mm mm;
 

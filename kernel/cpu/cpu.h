@@ -38,7 +38,7 @@ struct cpu {
     u64 n_nmis;
     struct tss tss;
     struct gdt gdt;
-};
+} __attribute__((aligned(64))); /* each call of mm reads its first word: no line that other CPUs write */
 
 _Static_assert(offsetof(struct cpu, mm_context) == 0 && offsetof(struct cpu, self) == 8,
                "gs:0 and gs:8 are fixed");
