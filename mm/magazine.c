@@ -54,7 +54,7 @@
 #define SMALL_BYTES FRAME_BYTES             /* basic capacity of a small class, ... */
 #define SMALL_BURST_BYTES (4 * FRAME_BYTES) /* ... and the most that it may have */
 #define LARGE_BYTES (4 * FRAME_BYTES)       /* basic capacity of a large class */
-#define LARGE_IN_A_ROW 2                    /* what makes a burst of frames; of 8 KiB objects twice as many visits, ... */
+#define LARGE_IN_A_ROW 2u                   /* what makes a burst of frames; of 8 KiB objects twice as many visits, ... */
 #define LARGE_IN_A_ROW_SHIFT 2              /* ... and from 16 KiB on four times */
 #define LARGE_EIGHTHS 3                     /* of the budget: what there is without a burst */
 
