@@ -32,8 +32,9 @@
  * others to nobody (home_leave): so what an idle CPU's slabs have to give is there for all.  A home that runs out of slabs
  * adopts one of nobody's before a new one is made.
  *
- * A home that is not visited collects nothing.  When COLLECT_GROUPS have gathered in one, the CPU that brings the last asks
- * all to take in what came back (slab_collect), where it may wait for them.
+ * A home that is not visited collects nothing.  When COLLECT_GROUPS have gathered in one that is shared, the CPU that brings
+ * the last takes them in itself, under the home's lock; of code's it asks all to take in what came back (slab_collect),
+ * where it may wait for them.
  *
  * Cost: an object taken 8 instructions when neighbours come together, up to 30 when each lies elsewhere; given 16; one that
  * goes home from elsewhere 30, with an atomic operation or two.
@@ -52,7 +53,7 @@
 #include <mm/slab.h>
 #include <mm/state.h>
 
-#define COLLECT_GROUPS 1024u /* 4 MiB at most */
+#define COLLECT_GROUPS 1024u /* a home's; each keeps a frame at most: 4 MiB */
 
 static ul home_enter(struct slab_home *home)
 {
@@ -129,6 +130,8 @@ static struct slab *first_slab(const struct list_node *list)
     return node == NULL ? NULL : container_of(node, struct slab, link);
 }
 
+static void returned_collect(struct slab_home *home, unsigned class, struct list_node *surplus);
+
 /* A slab to take from, in `partial`, when there was none: out of what came back, or of the empty ones; NULL when there is no
  * such either.  With the home entered. */
 static NOINLINE struct slab *home_find(struct slab_home *home, unsigned number, struct list_node *surplus)
@@ -137,7 +140,7 @@ static NOINLINE struct slab *home_find(struct slab_home *home, unsigned number, 
     struct slab *slab = NULL;
 
     if (__atomic_load_n(&home->returned[number], __ATOMIC_RELAXED) != NULL) {
-        home_collect(home, number, surplus);
+        returned_collect(home, number, surplus);
         slab = first_slab(&class->partial);
     }
     if (slab != NULL || list_is_empty(&class->empty))
@@ -200,8 +203,8 @@ static void slab_opened(struct slab_home *home, unsigned class, struct slab *sla
     list_add_head(&home->class[class].partial, &slab->link);
 }
 
-/* Puts a group with objects that came back onto the list of its home; true when that has become long. */
-static bool group_push(struct slab_group *group, unsigned class)
+/* Puts a group with objects that came back onto the list of its home; that home when this has become long, or NULL. */
+static struct slab_home *group_push(struct slab_group *group, unsigned class)
 {
     struct slab_home *home = slab_home(slab_of_group(group));
     struct slab_group *first = __atomic_load_n(&home->returned[class], __ATOMIC_RELAXED);
@@ -210,19 +213,24 @@ static bool group_push(struct slab_group *group, unsigned class)
         group->next = first;
     while (!__atomic_compare_exchange_n(&home->returned[class], &first, group, false, __ATOMIC_RELEASE,
                                         __ATOMIC_RELAXED));
-    return __atomic_add_fetch(&home->n_returned, 1, __ATOMIC_RELAXED) >= COLLECT_GROUPS;
+    return __atomic_add_fetch(&home->n_returned, 1, __ATOMIC_RELAXED) >= COLLECT_GROUPS ? home : NULL;
 }
 
-/* An object of another home is on its way there; true when many are. */
-static NOINLINE bool object_return(struct slab_group *group, unsigned class, u32 bit)
+/* An object of another home is on its way there; notes in *crowded that many are. */
+static NOINLINE void object_return(struct slab_group *group, unsigned class, u32 bit, struct slab_home **crowded)
 {
-    return __atomic_fetch_or(&group->returned, bit, __ATOMIC_ACQ_REL) == 0 && group_push(group, class);
+    struct slab_home *home = NULL;
+
+    if (__atomic_fetch_or(&group->returned, bit, __ATOMIC_ACQ_REL) == 0)
+        home = group_push(group, class);
+    if (home != NULL)
+        *crowded = home;
 }
 
-bool home_give(struct slab_home *home, unsigned class, const struct round *round, u32 n, struct list_node *surplus)
+struct slab_home *home_give(struct slab_home *home, unsigned class, const struct round *round, u32 n, struct list_node *surplus)
 {
     u64 mask = ~(u64)(class_descriptor_bytes(class) - 1), group_mask = class_group_mask(class);
-    bool is_long = false;
+    struct slab_home *crowded = NULL;
     ul flags = home_enter(home);
 
     for (const struct round *end = round + n; round < end; round++) {
@@ -231,7 +239,7 @@ bool home_give(struct slab_home *home, unsigned class, const struct round *round
 
         if (UNLIKELY(slab->home != (ul)home)) {
             if (slab_home(slab) != home) {
-                is_long |= object_return(group_of_live(slab, live, group_mask), class, group_bit_of_live(live));
+                object_return(group_of_live(slab, live, group_mask), class, group_bit_of_live(live), &crowded);
                 continue;
             }
             slab_opened(home, class, slab);
@@ -241,7 +249,7 @@ bool home_give(struct slab_home *home, unsigned class, const struct round *round
             slab_emptied(home, class, slab, surplus);
     }
     home_exit(home, flags);
-    return is_long;
+    return crowded;
 }
 
 /* ---- coming back, leaving ---- */
@@ -261,7 +269,7 @@ static void group_collect(struct slab_home *home, unsigned class, struct slab_gr
 }
 
 /* With the home entered. */
-void home_collect(struct slab_home *home, unsigned class, struct list_node *surplus)
+static void returned_collect(struct slab_home *home, unsigned class, struct list_node *surplus)
 {
     struct slab_group *group = __atomic_exchange_n(&home->returned[class], NULL, __ATOMIC_ACQUIRE), *next;
     u32 n = 0;
@@ -276,6 +284,14 @@ void home_collect(struct slab_home *home, unsigned class, struct list_node *surp
         __atomic_fetch_add(&mm.n_groups_sent_on, 1, __ATOMIC_RELAXED);
     }
     __atomic_fetch_sub(&home->n_returned, n, __ATOMIC_RELAXED);
+}
+
+void home_collect(struct slab_home *home, unsigned class, struct list_node *surplus)
+{
+    ul flags = home_enter(home);
+
+    returned_collect(home, class, surplus);
+    home_exit(home, flags);
 }
 
 /* Moves a list of slabs from one home to the same list of another.  With both entered. */
@@ -295,7 +311,7 @@ void home_leave(struct slab_home *home, unsigned number, struct list_node *surpl
     struct list_node *node;
     ul flags = home_enter(home), flags_of_orphans;
 
-    home_collect(home, number, surplus);
+    returned_collect(home, number, surplus);
     while ((node = list_pop(&class->empty)) != NULL) {
         list_add_head(surplus, node);
         home->n_empty--;
@@ -327,7 +343,7 @@ bool home_adopt(struct slab_home *home, unsigned number, struct list_node *surpl
         return false;
     flags = home_enter(home);
     flags_of_orphans = platform_lock(&mm.orphans.lock);
-    home_collect(&mm.orphans, number, surplus);
+    returned_collect(&mm.orphans, number, surplus);
     slab = first_slab(&class->partial);
     if (slab == NULL) {
         slab = first_slab(&class->empty);

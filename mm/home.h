@@ -33,9 +33,10 @@ void home_start(struct slab_home *home, bool is_shared);
 /* Takes up to n objects of a class out of a home's slabs; how many.  Slabs that turn out superfluous go to *surplus. */
 MUST_USE u32 home_take(struct slab_home *home, unsigned class, struct round *round, u32 n, struct list_node *surplus);
 
-/* Puts n objects back where they lay: into this home's slabs, or on their way to their own home.  True when such a home has so
- * many waiting that somebody should see to it. */
-bool home_give(struct slab_home *home, unsigned class, const struct round *round, u32 n, struct list_node *surplus);
+/* Puts n objects back where they lay: into this home's slabs, or on their way to their own home.  Returns such a home when it
+ * has so many waiting that somebody should see to it (one of them; another is found by who brings it more), or NULL. */
+MUST_USE struct slab_home *home_give(struct slab_home *home, unsigned class, const struct round *round, u32 n,
+                                     struct list_node *surplus);
 
 /* Makes a slab, all of whose objects are free, one of this home. */
 void home_add(struct slab_home *home, unsigned class, struct slab *slab);
@@ -43,7 +44,7 @@ void home_add(struct slab_home *home, unsigned class, struct slab *slab);
 /* Makes a slab that is nobody's one of this home; false when there is none of that class. */
 MUST_USE bool home_adopt(struct slab_home *home, unsigned class, struct list_node *surplus);
 
-/* Takes in what was brought back. */
+/* Takes in what was brought back.  Code's home: on its own CPU only. */
 void home_collect(struct slab_home *home, unsigned class, struct list_node *surplus);
 
 /* Takes in what was brought back, moves empty slabs to *surplus, and makes the others nobody's. */

@@ -138,14 +138,38 @@ u32 slab_take(struct mm_cpu *cpu, unsigned class, struct round *round, u32 n)
     return n_taken;
 }
 
+/* Takes in what was brought back to a home. */
+static void home_see_to(struct mm_cpu *cpu, struct slab_home *home)
+{
+    for (unsigned class = 0; class < N_SLAB_CLASSES; class++) {
+        struct list_node surplus;
+
+        list_init(&surplus);
+        home_collect(home, class, &surplus);
+        surplus_destroy(cpu, class, &surplus);
+    }
+}
+
+/* Much is waiting in a home: with a lock it can be seen to from here; otherwise its own CPU has to be asked. */
+static NOINLINE void home_crowded(struct mm_cpu *cpu, struct slab_home *home)
+{
+    if (home->is_shared)
+        home_see_to(cpu, home);
+    else
+        cpu->collect_is_due = true;
+}
+
 void slab_give(struct mm_cpu *cpu, unsigned class, const struct round *round, u32 n)
 {
+    struct slab_home *crowded;
     struct list_node surplus;
 
     list_init(&surplus);
-    cpu->collect_is_due |= home_give(&cpu->home, class, round, n, &surplus);
+    crowded = home_give(&cpu->home, class, round, n, &surplus);
     slab_count_free(cpu, class, n);
     surplus_destroy(cpu, class, &surplus);
+    if (UNLIKELY(crowded != NULL))
+        home_crowded(cpu, crowded);
 }
 
 void slab_collect(void)
@@ -153,13 +177,7 @@ void slab_collect(void)
     struct mm_cpu *own = platform_cpu();
     struct mm_cpu *code = own->context == MM_CONTEXT_CODE ? own : own->other;
 
-    for (unsigned class = 0; class < N_SLAB_CLASSES; class++) {
-        struct list_node surplus;
-
-        list_init(&surplus);
-        home_collect(&code->home, class, &surplus);
-        surplus_destroy(code, class, &surplus);
-    }
+    home_see_to(code, &code->home);
 }
 
 void slab_release(struct mm_cpu *cpu, struct slab_home *home)

@@ -21,6 +21,9 @@ void host_memory_stop(void);
 /* Chooses the context of this thread: 0 code, 1 interrupt handlers. */
 void host_cpu_select(unsigned context);
 
+/* How often the other CPUs were asked to run something (platform_synchronize), since the program began. */
+unsigned host_n_synchronizations(void);
+
 /* Reports since the last host_reports_forget.  host_reported: did any of the last 64 lines contain `part`? */
 void host_reports_forget(void);
 unsigned host_n_reports(enum mm_severity severity);

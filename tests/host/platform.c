@@ -45,6 +45,7 @@ jmp_buf host_broken_jump;
 
 _Thread_local struct mm_cpu *host_cpu;
 static u32 n_threads;
+static unsigned n_synchronizations;
 static _Thread_local u32 thread_number;
 
 static void die(const char *what)
@@ -245,6 +246,11 @@ bool host_reported(const char *part)
     return false;
 }
 
+unsigned host_n_synchronizations(void)
+{
+    return n_synchronizations;
+}
+
 /* Other CPUs are threads that have ended, or are in no call that could wait for this: fn runs here in their name. */
 bool platform_synchronize(void (*fn)(void))
 {
@@ -252,6 +258,7 @@ bool platform_synchronize(void (*fn)(void))
 
     if (self->context != MM_CONTEXT_CODE)
         return false;
+    __atomic_fetch_add(&n_synchronizations, fn != NULL, __ATOMIC_RELAXED);
     for (struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL && fn != NULL; cpu = cpu->other->next) {
         host_cpu = cpu;
         if (cpu != self)

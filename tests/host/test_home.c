@@ -182,6 +182,31 @@ static void what_gathers_at_an_idle_cpu_is_collected(void **state)
     assert_all_is_back();
 }
 
+/* What goes to a home with a lock is taken in by who brings it: no other CPU is asked, however much it is. */
+static void what_gathers_in_a_shared_home_is_collected_from_here(void **state)
+{
+    static void *objects[4 * N_GATHERED];
+    unsigned n_asked;
+
+    (void)state;
+    host_cpu = cpu[2]->other;
+    take(objects + 2 * N_GATHERED, 2 * N_GATHERED, 2048);
+    run_on(1);
+    take(objects, 2 * N_GATHERED, 2048);
+    for (unsigned i = 0; i < 2 * N_GATHERED; i += 2)
+        assert_int_equal(kfree(objects[i]), 0);
+    mm_shrink(); /* nobody's now */
+    run_on(0);
+    n_asked = host_n_synchronizations();
+    for (unsigned i = 1; i < 2 * N_GATHERED; i += 2)
+        assert_int_equal(kfree(objects[i]), 0);
+    give(objects + 2 * N_GATHERED, 2 * N_GATHERED);
+    assert_in_range(mm.orphans.n_returned, 0, N_GATHERED - 1024 + 64);
+    assert_in_range(cpu[2]->other->home.n_returned, 0, N_GATHERED - 1024 + 64);
+    assert_int_equal(host_n_synchronizations(), n_asked);
+    assert_all_is_back();
+}
+
 static void an_object_back_from_elsewhere_is_still_free_only_once(void **state)
 {
     void *objects[2];
@@ -346,6 +371,7 @@ int main(void)
         TEST(another_cpu_s_caches_are_not_touched),
         TEST(what_is_freed_elsewhere_goes_home),
         TEST(what_gathers_at_an_idle_cpu_is_collected),
+        TEST(what_gathers_in_a_shared_home_is_collected_from_here),
         TEST(an_object_back_from_elsewhere_is_still_free_only_once),
         TEST(slabs_of_an_idle_cpu_are_there_for_all),
         TEST(a_group_follows_its_slab),

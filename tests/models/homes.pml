@@ -64,7 +64,7 @@ inline maybe_emptied()
     fi
 }
 
-/* home_collect.  `h` is entered. */
+/* returned_collect.  `h` is entered. */
 inline collect(h)
 {
     atomic {
