@@ -48,7 +48,12 @@ static u64 ask_or_grow(struct Zone *zone, struct request *request)
 /* From DMA, but for its quarter. */
 static u64 borrow(struct request *request)
 {
-    return find_in_zone(&mm.zone[0], request, mm.zone[0].managed_frames / 4);
+    u64 n;
+
+    request->keeps = mm.zone[0].managed_frames / 4;
+    n = find_in_zone(&mm.zone[0], request, request->keeps);
+    request->keeps = 0;
+    return n;
 }
 
 u64 find_elsewhere(struct Zone *zone, struct request *request)

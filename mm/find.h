@@ -21,6 +21,7 @@ struct request {
     bool grow_anywhere;  /* they need not be aligned */
     bool minds_waste;    /* take does not give the last there is before effort says so */
     enum effort effort;  /* for take: set by find_memory */
+    u64 keeps;           /* for take, if it takes more than n_frames: what a zone that lends is left with; 0: nothing */
 };
 
 /* Asks one zone; with `keeps` it keeps as many frames, whatever happens. */

@@ -149,7 +149,7 @@ static phys_t frame_find(struct Zone *zone, unsigned order)
 {
     struct block_request block = {
         {take_block, (u64)1 << order, order < SPLIT_ORDERS ? 1 : (u32)1 << (order - SPLIT_ORDERS), false, false,
-         EFFORT_USUAL},
+         EFFORT_USUAL, 0},
         order,
         PHYS_NONE};
 

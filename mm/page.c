@@ -82,7 +82,7 @@ static u64 take_run(struct Zone *zone, struct request *request)
 /* A run of whole pages, the caller's, after the zone was asked in vain; NULL when memory is exhausted. */
 static NOINLINE struct Page *pages_find(struct Zone *zone, u32 n, ul flags)
 {
-    struct run_request run = {{take_run, (u64)n * PAGE_FRAMES, n, true, false, EFFORT_USUAL}, n, flags, PAGE_NOWHERE};
+    struct run_request run = {{take_run, (u64)n * PAGE_FRAMES, n, true, false, EFFORT_USUAL, 0}, n, flags, PAGE_NOWHERE};
 
     return find_elsewhere(zone, &run.request) == 0 ? NULL : page_at(run.first);
 }

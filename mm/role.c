@@ -193,13 +193,22 @@ struct role_request {
     unsigned order;
     u32 n, n_taken;
     phys_t *first;
+    u32 n_most; /* n, or what the zone may lend */
 };
+
+/* How many blocks a zone may give; a page without a table wants a frame more. */
+static u32 blocks_most(const struct Zone *zone, const struct role_request *role, bool with_table)
+{
+    if (LIKELY(role->request.keeps == 0))
+        return role->n;
+    return (u32)min_u64(role->n, (zone->n_free_frames - role->request.keeps - with_table) >> role->order);
+}
 
 /* Takes more blocks out of a page with a role table, as many as there are. */
 static void take_in(struct Zone *zone, struct Page *page, struct role_request *role)
 {
     phys_t *first = role->first + role->n_taken;
-    u32 n_wanted = role->n - role->n_taken, n = 0;
+    u32 n_wanted = role->n_most - role->n_taken, n = 0;
 
     if (role->order == 0)
         n = split_take_in(zone, page, first, n_wanted);
@@ -247,12 +256,15 @@ static u64 take_roles(struct Zone *zone, struct request *request)
     role->n_taken = 0;
     if (page == NULL && request->effort == EFFORT_ANYTHING)
         page = split_any(zone, SPLIT_ROLES, role->order);
+    role->n_most = blocks_most(zone, role, page == NULL);
+    if (role->n_most == 0)
+        return 0;
     if (page == NULL) {
         page = page_without_table(zone, role);
         if (page != NULL)
             take_first(zone, page, role);
     }
-    while (page != NULL && page->roles != NULL && role->n_taken < role->n) {
+    while (page != NULL && page->roles != NULL && role->n_taken < role->n_most) {
         take_in(zone, page, role);
         page = split_choose(zone, platform_cpu(), SPLIT_ROLES, role->order);
     }
@@ -261,7 +273,8 @@ static u64 take_roles(struct Zone *zone, struct request *request)
 
 u32 role_blocks_alloc(phys_t *first, u32 n, unsigned order)
 {
-    struct role_request role = {{take_roles, (u64)1 << order, 1, false, true, EFFORT_USUAL}, order, n, 0, first};
+    struct role_request role = {
+        .request = {take_roles, (u64)1 << order, 1, false, true, EFFORT_USUAL, 0}, .order = order, .n = n, .first = first};
 
     if (find_memory(&mm.zone[1], &role.request) == 0)
         return 0;

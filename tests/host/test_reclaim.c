@@ -204,6 +204,32 @@ static void normal_leaves_dma_its_quarter(void **state)
         assert_int_equal(frame_free(frames[--n_frames], 0), 0);
 }
 
+/* A frame for the role table of the page, and frames for a whole magazine, are borrowed, too. */
+static void what_is_borrowed_at_once_leaves_dma_its_quarter(void **state)
+{
+    struct mm_zone_info dma;
+    phys_t lent[6];
+
+    (void)state;
+    for (unsigned size = 2048; size <= 8192; size *= 2)
+        for (unsigned n = 1; n <= ARRAY_LENGTH(lent); n++) {
+            void *object;
+
+            for (unsigned i = 0; i < n; i++)
+                assert_false(phys_is_none(lent[i] = frame_alloc(ZONE_DMA, 0)));
+            hoard_take(0);
+            for (unsigned i = 0; i < n; i++)
+                assert_int_equal(frame_free(lent[i], 0), 0);
+            object = kmalloc(size, 0);
+            mm_zone_info(0, &dma);
+            assert_in_range(dma.free_bytes, dma.managed_bytes / 4, dma.managed_bytes);
+            assert_true(object != NULL || n < ARRAY_LENGTH(lent));
+            assert_int_equal(kfree(object), 0);
+            hoard_give();
+        }
+    assert_sound();
+}
+
 /* What kmalloc borrowed from DMA and caches comes back before a DMA request fails. */
 static void dma_gets_back_what_lies_in_caches(void **state)
 {
@@ -341,6 +367,7 @@ int main(void)
         TEST(full_caches_do_not_take_a_page_from_anybody, start_512m),
         TEST(an_interrupt_handler_leaves_the_caches_of_code_alone, start_512m),
         TEST(normal_leaves_dma_its_quarter, start_32m),
+        TEST(what_is_borrowed_at_once_leaves_dma_its_quarter, start_32m),
         TEST(dma_gets_back_what_lies_in_caches, start_32m),
         TEST(unmapped_gets_grown_pages_back, start_512m),
         TEST(every_class_that_fits_is_served_when_memory_is_fragmented, start_32m),
