@@ -121,15 +121,15 @@ bool bench_run(const struct bench_request *request)
         return unknown(request->name);
     bench.form = request->form;
     bench.n_figures = 0;
+    bench.beside_linux = true;
     if (!fill_memory(&fill, request->full_percent))
         return out_interrupted() ? false : out_error("bench: no memory to note what was taken");
     if (request->full_percent != 0)
         bench_note(&bench, "%lu of %lu MiB are free", mm_stat().free >> 20, mm_stat().total >> 20);
-    report_begin(&bench);
     ok = run_wanted(request);
     fill_release(&fill);
     mm_shrink();
-    if (!out_interrupted())
+    if (ok)
         report_end(&bench);
     return ok;
 }

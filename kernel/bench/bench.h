@@ -25,9 +25,10 @@ struct bench_request {
  * Runs the workloads asked for and prints their figures:
  *   BENCH_TABLE  a line a figure, with what Linux takes, and what else the workload has to tell
  *   BENCH_CSV    bench,<name>,<param>,<ops>,<total>,<min per op>,<median per op>
- *   BENCH_JSON   one array of {"name", "param", "min", "median"} on one line
+ *   BENCH_JSON   one array of {"name", "param", "min", "median"} on one line; nothing after an error
  * Workloads that need something that is not there (a trace) run only when they are named.  Returns false
- * after an error line: an unknown name, no memory, a sum that is not what it should be.  Ctrl-C ends it.
+ * after an error line: an unknown name, no memory, a sum that is not what it should be, a trace that cannot be
+ * played.  Ctrl-C ends it.
  */
 bool bench_run(const struct bench_request *request);
 

@@ -62,10 +62,11 @@ static const char *verdict(const struct linux_figure *figure, u64 ours)
     return figure->goal != 0 && ours <= figure->goal * 100UL ? "goal" : "ok";
 }
 
-static void print_row(const struct figure *figure)
+static void print_row(const struct bench *bench, const struct figure *figure)
 {
     static const struct linux_figure nothing = {.debian = "-"};
-    const struct linux_figure *linux_figure = linux_find(figure->name, figure->param);
+    const struct linux_figure *linux_figure =
+        bench->beside_linux ? linux_find(figure->name, figure->param) : NULL;
     u64 ours = figure->median_hundredths;
 
     if (linux_figure == NULL)
@@ -102,18 +103,18 @@ static void print_json(const struct bench *bench)
     out_json_end();
 }
 
-void report_begin(const struct bench *bench)
+static void print_heads(void)
 {
-    if (bench->form != BENCH_TABLE)
-        return;
     out("%-21s %8s %9s %8s %7s %10s %8s\n", "ticks an operation", "of", "Tessera", "Linux", "ratio",
         "Debian's", "target");
 }
 
 void report_figure(const struct bench *bench, const struct figure *figure)
 {
+    if (bench->form == BENCH_TABLE && figure == bench->figure)
+        print_heads();
     if (bench->form == BENCH_TABLE)
-        print_row(figure);
+        print_row(bench, figure);
     if (bench->form == BENCH_CSV)
         print_csv(figure);
 }

@@ -5,8 +5,7 @@
 
 #include <kernel/bench/measure.h>
 
-/* Before the first figure, as each comes, and after the last. */
-void report_begin(const struct bench *bench);
+/* As each figure comes, and after the last, unless something went wrong. */
 void report_figure(const struct bench *bench, const struct figure *figure);
 void report_end(const struct bench *bench);
 

@@ -39,13 +39,20 @@ static inline u32 trace_id(u32 word)
     return word & 0x3fffffff;
 }
 
-/* True when there is a trace of that length, or more, at `bytes`; looks at the header only. */
-bool trace_open(const void *at, u64 n_bytes, struct trace *trace);
+/* True when the n_bytes at `at` are meant to be a trace. */
+bool trace_begins(const void *at, u64 n_bytes);
+
+/* NULL when there is a trace of n_bytes, or less, at `at`; otherwise what is wrong.  Looks at the header only. */
+const char *trace_open(const void *at, u64 n_bytes, struct trace *trace);
 
 /*
- * True when nothing is freed that is not live, nothing taken that is, and ids and orders are in range: then
- * it can be played without looking.  `object` and `block` have a cleared word an id; they are left cleared.
+ * NULL when nothing is freed that is not live, nothing taken that is, and ids, orders and sizes are in range: then
+ * it can be played without looking.  Otherwise what is wrong with *event, the first wrong one, from 0 on.
+ * `object` and `block` have a cleared word an id; they are left cleared.
  */
-bool trace_is_sound(const struct trace *trace, u64 *object, u64 *block);
+const char *trace_fault(const struct trace *trace, u64 *object, u64 *block, u32 *event);
+
+/* True for the trace in tests/traces/, the one that was played on Linux, too. */
+bool trace_is_linux_boot(const struct trace *trace);
 
 #endif

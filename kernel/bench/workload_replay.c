@@ -19,6 +19,7 @@ struct replay {
     struct trace trace;
     u64 *object, *block;        /* of an id: what is live; 0 when nothing is */
     void *window;               /* the module */
+    const char *fault;          /* of a trace that cannot be played */
     u64 used_before, used_peak; /* bytes, as mm_stat has them; used_before 0: not yet known */
     u64 n_failures;
 };
@@ -32,7 +33,7 @@ static const struct boot_module *module_at(u32 i)
     return info != NULL && i < info->n_modules ? &info->modules[i] : NULL;
 }
 
-/* Maps module i; true when it is a trace.  Otherwise the mapping is gone again. */
+/* Maps a module; true when it is a trace, though it may be one with a fault.  Otherwise the mapping is gone again. */
 static bool window_open(struct replay *replay, const struct boot_module *module)
 {
     u64 bytes = module->end - module->start;
@@ -42,8 +43,10 @@ static bool window_open(struct replay *replay, const struct boot_module *module)
     replay->window = mmio_map(phys(module->start), bytes, MMIO_WRITE_BACK);
     if (replay->window == NULL)
         return false;
-    if (trace_open(replay->window, bytes, &replay->trace))
+    if (trace_begins(replay->window, bytes)) {
+        replay->fault = trace_open(replay->window, bytes, &replay->trace);
         return true;
+    }
     mmio_unmap(replay->window);
     replay->window = NULL;
     return false;
@@ -201,8 +204,9 @@ static enum outcome pass_play(struct bench *bench, struct replay *replay, const 
 
 static void peak_tell(struct bench *bench, const struct replay *replay, const char *name)
 {
-    bench_note(bench, "%s: %lu frames at the peak (target 14150; Linux 13717, floor 13907)", name,
-               (replay->used_peak - replay->used_before) / PAGE_4K_SIZE);
+    bench_note(bench, "%s: %lu frames at the peak%s", name,
+               (replay->used_peak - replay->used_before) / PAGE_4K_SIZE,
+               trace_is_linux_boot(&replay->trace) ? " (target 14150; Linux 13717, floor 13907)" : "");
 }
 
 static enum outcome passes_play(struct bench *bench, struct replay *replay)
@@ -225,6 +229,24 @@ static enum outcome passes_play(struct bench *bench, struct replay *replay)
     return outcome;
 }
 
+/* Plays a trace if it is sound.  Only the one that Linux was given, too, is shown beside Linux. */
+static enum outcome sound_play(struct bench *bench, struct replay *replay)
+{
+    bool was_beside_linux = bench->beside_linux;
+    enum outcome outcome;
+    u32 event;
+
+    replay->fault = trace_fault(&replay->trace, replay->object, replay->block, &event);
+    if (replay->fault != NULL) {
+        out_error("replay: event %u of the trace: %s", event, replay->fault);
+        return OUTCOME_WRONG;
+    }
+    bench->beside_linux = was_beside_linux && trace_is_linux_boot(&replay->trace);
+    outcome = passes_play(bench, replay);
+    bench->beside_linux = was_beside_linux;
+    return outcome;
+}
+
 static enum outcome trace_play(struct bench *bench, struct replay *replay)
 {
     u64 object_bytes = replay->trace.n_objects * sizeof *replay->object;
@@ -233,13 +255,8 @@ static enum outcome trace_play(struct bench *bench, struct replay *replay)
 
     replay->object = list_take(object_bytes);
     replay->block = list_take(block_bytes);
-    if (replay->object != NULL && replay->block != NULL) {
-        bool sound = trace_is_sound(&replay->trace, replay->object, replay->block);
-
-        outcome = sound ? passes_play(bench, replay) : OUTCOME_WRONG;
-        if (!sound)
-            out_error("replay: the trace frees what is not live, or takes what is");
-    }
+    if (replay->object != NULL && replay->block != NULL)
+        outcome = sound_play(bench, replay);
     list_give(replay->object, object_bytes);
     list_give(replay->block, block_bytes);
     return outcome;
@@ -248,13 +265,18 @@ static enum outcome trace_play(struct bench *bench, struct replay *replay)
 enum outcome run_replay(struct bench *bench)
 {
     struct replay replay = {0};
-    enum outcome outcome;
+    enum outcome outcome = OUTCOME_WRONG;
 
     if (!window_find(&replay)) {
         out_error("replay: no boot module begins with KTRC");
         return OUTCOME_WRONG;
     }
-    outcome = trace_play(bench, &replay);
+    if (replay.fault == NULL && replay.trace.n_events < 2 * TRACE_CHUNK)
+        replay.fault = "it has fewer than 2048 events, two samples, of which the first does not count";
+    if (replay.fault != NULL)
+        out_error("replay: the trace cannot be played: %s", replay.fault);
+    else
+        outcome = trace_play(bench, &replay);
     mmio_unmap(replay.window);
     return outcome;
 }

@@ -117,7 +117,7 @@ static void read_trace(const char *path)
     if (file < 0 || fstat(file, &about) != 0)
         die("the trace cannot be opened");
     content = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file, 0);
-    if (content == MAP_FAILED || !trace_open(content, (u64)about.st_size, &trace))
+    if (content == MAP_FAILED || trace_open(content, (u64)about.st_size, &trace) != NULL)
         die("this is no trace");
     worker.trace = &trace;
 }

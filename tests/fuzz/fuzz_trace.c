@@ -26,7 +26,7 @@ static bool is_sound(const struct trace *trace)
 
         if (id >= (of_blocks ? trace->n_blocks : trace->n_objects) || live[id] == takes)
             return false;
-        if (operation == 2 && trace->event[i].value > 10)
+        if (trace->event[i].value > (operation == 0 ? 1U << 20 : operation == 2 ? 10 : ~0U))
             return false;
         live[id] = takes;
     }
@@ -43,8 +43,10 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t n)
 {
     u8 *module = fuzz_copy(data, n);
     struct trace trace;
+    u32 event;
 
-    if (trace_open(module, n, &trace)) {
+    if (trace_open(module, n, &trace) == NULL) {
+        expect(trace_begins(module, n));
         expect((u64)trace.n_events * sizeof(struct trace_event) + 16 <= n);
         expect(trace.n_objects >= 1 && trace.n_blocks >= 1);
     } else {
@@ -54,7 +56,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t n)
         u64 *object = calloc(trace.n_objects, sizeof(u64)), *block = calloc(trace.n_blocks, sizeof(u64));
 
         expect(object != NULL && block != NULL);
-        expect(trace_is_sound(&trace, object, block) == is_sound(&trace));
+        expect((trace_fault(&trace, object, block, &event) == NULL) == is_sound(&trace));
+        expect(event <= trace.n_events);
         expect_cleared(object, trace.n_objects);
         expect_cleared(block, trace.n_blocks);
         free(object);

@@ -6,6 +6,7 @@ How fast mm is is asked only where the clock counts instructions, and then of th
 """
 import os
 import re
+import struct
 
 from lib import images, process
 from lib.machine import Machine, require_qemu
@@ -50,6 +51,15 @@ def trace_module():
     folder = os.path.join(images.TOP, "tests", "traces")
     module = os.path.join(images.work_folder(), "trace")
     process.run([os.path.join(folder, "trace-to-module"), os.path.join(folder, "linux-boot-kmem.trace.gz"), module])
+    return module
+
+
+def own_module(name, events):
+    """The path of a boot module with a trace of these (operation, id, value)."""
+    module = os.path.join(images.work_folder(), name)
+    with open(module, "wb") as file:
+        file.write(struct.pack("<4s3I", b"KTRC", len(events), 0, 0))
+        file.writelines(struct.pack("<2I", operation << 30 | number, value) for operation, number, value in events)
     return module
 
 
@@ -120,8 +130,50 @@ def counted(suite, module):
         suite.run("bench_csv_has_every_figure_once", csv_lines, shell)
         suite.run("bench_mixed_server_computes_the_right_sums", sums, shell)
         suite.run("bench_figures_are_the_same_twice", twice_the_same, shell)
+        suite.run("bench_replay_is_shown_beside_linux", beside_linux, shell)
         suite.run("bench_targets_that_held_still_hold", targets, shell)
         suite.run("bench_leaves_memory_as_it_was", memory_is_back, shell)
+
+
+def beside_linux(shell):
+    """The trace that Linux was given is shown beside Linux."""
+    lines = shell.lines("replay", BENCH_SECONDS)
+    check(lines[0].startswith("ticks an operation") and " 157 " in lines[2] and "target 14150" in lines[-1],
+          f"replay printed {lines}")
+
+
+def not_beside_linux(shell):
+    """Another trace is played, and not compared with what Linux takes for its own."""
+    lines = shell.lines("replay", BENCH_SECONDS)
+    check_equal([line.split()[0] for line in lines[1:]],
+                ["replay_dry", "replay", "replay:", "replay_2nd", "replay_2nd:"], "replay")
+    for word in ["157", "over", "ok", "goal", "target 14150"]:
+        check(not any(re.search(rf"\b{word}\b", line) for line in lines[1:]), f"replay printed {word!r}: {lines}")
+
+
+def unplayable(shell):
+    """What is wrong with a trace is said, and nothing else is printed."""
+    for line in ["replay", "replay -j", "replay -c", "bench -j replay"]:
+        text = shell.one(line)
+        check("event 2047 of the trace: an order above 10" in text, f"{line} printed {text!r}")
+
+
+def too_short(shell):
+    """A trace without two whole samples has no figures: an error, not an empty table."""
+    for line in ["replay", "replay -j"]:
+        check_in("fewer than 2048 events", shell.one(line), line)
+
+
+def traces(suite):
+    """Traces of our own."""
+    pairs = [(i % 2, 0, 64) for i in range(2047)]
+    for name, module, test in [
+            ("of_another_machine_is_not_compared", own_module("other", [*pairs, (1, 0, 0)]), not_beside_linux),
+            ("that_is_wrong_is_refused_with_the_reason", own_module("wrong", [*pairs, (2, 0, 11)]), unplayable),
+            ("that_is_too_short_is_refused", own_module("short", pairs), too_short)]:
+        with Machine(boot="pvh", machine="pc", mem="64M", vga="none", cmdline="console=serial",
+                     extra=(*ICOUNT, "-initrd", module)) as machine:
+            suite.run(f"bench_trace_{name}", test, machine.start_shell())
 
 
 def no_trace(shell):
@@ -194,6 +246,7 @@ def main():
     suite = Suite(__doc__)
     require_qemu()
     counted(suite, trace_module())
+    traces(suite)
     ordinary(suite)
     if suite.full:
         small(suite)
