@@ -12,11 +12,15 @@
 #include <kernel/bench/report.h>
 #include <kernel/shell/out.h>
 #include <kernel/shell/suggest.h>
+#include <lib/bits.h>
 #include <lib/string.h>
 #include <mm/mm.h>
 
 static const struct workload *const groups[] = {workloads_kmalloc, workloads_frames, workloads_mapping,
                                                 workloads_whole};
+
+#define CLOCK_LOOKS            64
+#define INSTRUCTIONS_OF_A_LOOK 12 /* 5, with room for another compiler */
 
 /* One run at a time; too large for the stack. */
 static struct bench bench;
@@ -112,6 +116,21 @@ static bool any_is_wanted(const char *name)
     return false;
 }
 
+/* Whether a tick is an instruction: then nothing takes so few ticks (5), and the same each time.  A host's clock does not
+ * come near to that: reading it is an operation of many cycles. */
+static bool clock_counts_instructions(void)
+{
+    u64 least = ~0UL, most = 0;
+
+    for (unsigned i = 0; i < CLOCK_LOOKS; i++) {
+        u64 begin = sample_begin(), ticks = sample_end(begin);
+
+        least = min_u64(least, ticks);
+        most = max_u64(most, ticks);
+    }
+    return least == most && most < INSTRUCTIONS_OF_A_LOOK;
+}
+
 bool bench_run(const struct bench_request *request)
 {
     struct fill fill;
@@ -122,6 +141,7 @@ bool bench_run(const struct bench_request *request)
     bench.form = request->form;
     bench.n_figures = 0;
     bench.beside_linux = true;
+    bench.counts_instructions = clock_counts_instructions();
     if (!fill_memory(&fill, request->full_percent))
         return out_interrupted() ? false : out_error("bench: no memory to note what was taken");
     if (request->full_percent != 0)

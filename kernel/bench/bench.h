@@ -23,7 +23,8 @@ struct bench_request {
 
 /*
  * Runs the workloads asked for and prints their figures:
- *   BENCH_TABLE  a line a figure, with what Linux takes, and what else the workload has to tell
+ *   BENCH_TABLE  a line a figure, with what Linux takes where the clock counts instructions, and what else the
+ *                workload has to tell
  *   BENCH_CSV    bench,<name>,<param>,<ops>,<total>,<min per op>,<median per op>
  *   BENCH_JSON   one array of {"name", "param", "min", "median"} on one line; nothing after an error
  * Workloads that need something that is not there (a trace) run only when they are named.  Returns false

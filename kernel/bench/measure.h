@@ -60,7 +60,8 @@ enum outcome {
 /* One run of `bench`. */
 struct bench {
     enum bench_form form;
-    bool beside_linux; /* what is run now was run on Linux, too */
+    bool counts_instructions; /* the clock does; otherwise figures stand alone */
+    bool beside_linux;        /* what is run now was run on Linux, too */
     unsigned n_figures;
     struct figure figure[N_FIGURES];
 };

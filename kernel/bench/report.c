@@ -69,6 +69,10 @@ static void print_row(const struct bench *bench, const struct figure *figure)
         bench->beside_linux ? linux_find(figure->name, figure->param) : NULL;
     u64 ours = figure->median_hundredths;
 
+    if (!bench->counts_instructions) {
+        out("%-21s %8lu %9s\n", figure->name, figure->param, decimal(ours).s);
+        return;
+    }
     if (linux_figure == NULL)
         linux_figure = &nothing;
     out("%-21s %8lu %9s %8s %7s %10s %8s%s%s\n", figure->name, figure->param, decimal(ours).s,
@@ -103,8 +107,13 @@ static void print_json(const struct bench *bench)
     out_json_end();
 }
 
-static void print_heads(void)
+static void print_heads(const struct bench *bench)
 {
+    if (!bench->counts_instructions) {
+        out("these are ticks of the host's clock, not instructions: Linux's figures and the targets are left out\n");
+        out("%-21s %8s %9s\n", "ticks an operation", "of", "Tessera");
+        return;
+    }
     out("%-21s %8s %9s %8s %7s %10s %8s\n", "ticks an operation", "of", "Tessera", "Linux", "ratio",
         "Debian's", "target");
 }
@@ -112,7 +121,7 @@ static void print_heads(void)
 void report_figure(const struct bench *bench, const struct figure *figure)
 {
     if (bench->form == BENCH_TABLE && figure == bench->figure)
-        print_heads();
+        print_heads(bench);
     if (bench->form == BENCH_TABLE)
         print_row(bench, figure);
     if (bench->form == BENCH_CSV)

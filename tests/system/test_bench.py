@@ -203,6 +203,13 @@ def nearly_full(shell):
     shell.ok("check")
 
 
+def alone(shell):
+    """Where the clock does not count instructions, it says so, and nothing is held against Linux or a target."""
+    lines = shell.lines("bench frame_pair")
+    check("ticks of the host's clock" in lines[0], f"bench printed {lines}")
+    check_equal([len(line.split()) for line in lines[2:]], [3, 3], f"words a row of {lines}")
+
+
 def churn(shell):
     """After churn at least 90 % of the free memory lies in whole pages."""
     before = shell.stat()
@@ -230,6 +237,7 @@ def ordinary(suite):
         shell = machine.start_shell()
         suite.run("bench_without_a_trace_leaves_replay_out", no_trace, shell)
         suite.run("bench_runs_what_is_named", some, shell)
+        suite.run("bench_of_a_host's_clock_is_not_compared", alone, shell)
         suite.run("bench_on_a_nearly_full_machine_gives_everything_back", nearly_full, shell)
         suite.run("bench_churn_leaves_whole_pages", churn, shell)
         suite.run("bench_is_ended_by_ctrl_c", interrupted, shell)
