@@ -7,6 +7,14 @@
 #include <kernel/shell/out.h>
 #include <lib/string.h>
 
+/* False after an error line. */
+static bool form_is_one(const struct call *call)
+{
+    if (call_has(call, "-c") && call_has(call, "-j"))
+        return out_error("-c and -j are two forms; say one of them");
+    return true;
+}
+
 static enum bench_form form_of(const struct call *call)
 {
     if (call_has(call, "-j"))
@@ -14,17 +22,33 @@ static enum bench_form form_of(const struct call *call)
     return call_has(call, "-c") ? BENCH_CSV : BENCH_TABLE;
 }
 
+/* What has its own words only; false after an error line. */
+static bool has_no_options(const struct call *call)
+{
+    if (form_of(call) != BENCH_TABLE || call_has(call, "-f"))
+        return out_error("bench %s has no -c, -j or -f", call->argument[0]);
+    return true;
+}
+
 static bool run_churn(const struct call *call)
 {
     u64 seed = GENERATOR_SEED;
 
-    if (form_of(call) != BENCH_TABLE || call_has(call, "-f"))
-        return out_error("bench churn has no -c, -j or -f");
+    if (!has_no_options(call))
+        return false;
     if (call->n > 1 && !call_number(call, 1, &seed))
         return false;
     if (seed == 0)
         return out_error("bench churn: a seed of 0 makes only zeros");
     return bench_churn(seed);
+}
+
+static bool run_memory(const struct call *call)
+{
+    if (!has_no_options(call))
+        return false;
+    bench_memory();
+    return true;
 }
 
 static bool run_bench(struct call *call)
@@ -34,10 +58,10 @@ static bool run_bench(struct call *call)
 
     if (call->n && !strcmp(call->argument[0], "churn"))
         return run_churn(call);
-    if (call->n == 1 && !strcmp(call->argument[0], "memory")) {
-        bench_memory();
-        return true;
-    }
+    if (call->n == 1 && !strcmp(call->argument[0], "memory"))
+        return run_memory(call);
+    if (!form_is_one(call))
+        return false;
     if (call->n > 1)
         return out_error("bench %s takes no '%s'", call->argument[0], call->argument[1]);
     if (call_has(call, "-f") && !call_option_number(call, "-f", &percent))
@@ -52,7 +76,7 @@ static bool replay_trace(struct call *call)
 {
     struct bench_request request = {.name = "replay", .form = form_of(call)};
 
-    return bench_run(&request);
+    return form_is_one(call) && bench_run(&request);
 }
 
 static const struct command_option options_bench[] = {

@@ -191,6 +191,10 @@ def some(shell):
     check_in("kmalloc_pair", shell.error("bench kmaloc_pair"), "a mistyped name")
     shell.error("bench -f 100")
     shell.error("bench churn 0")
+    for line in ["bench memory -j", "bench memory -c", "bench memory -f 50", "bench churn -j"]:
+        check_in("has no -c, -j or -f", shell.error(line), line)
+    for line in ["bench -c -j mm_stat", "replay -j -c"]:
+        check_in("two forms", shell.one(line), line)
 
 
 def nearly_full(shell):
