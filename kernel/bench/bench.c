@@ -14,6 +14,7 @@
 #include <kernel/shell/suggest.h>
 #include <lib/bits.h>
 #include <lib/string.h>
+#include <mm/inspect.h>
 #include <mm/mm.h>
 
 static const struct workload *const groups[] = {workloads_kmalloc, workloads_frames, workloads_mapping,
@@ -116,6 +117,16 @@ static bool any_is_wanted(const char *name)
     return false;
 }
 
+static void tell_fill(void)
+{
+    struct mm_stat_t stat = mm_stat();
+    struct mm_zone_info dma;
+
+    mm_zone_info(0, &dma);
+    bench_note(&bench, "%lu of %lu MiB are free, %lu of them in ZONE_DMA, which is not filled", stat.free >> 20,
+               stat.total >> 20, dma.free_bytes >> 20);
+}
+
 /* Whether a tick is an instruction: then nothing takes so few ticks (5), and the same each time.  A host's clock does not
  * come near to that: reading it is an operation of many cycles. */
 static bool clock_counts_instructions(void)
@@ -145,7 +156,7 @@ bool bench_run(const struct bench_request *request)
     if (!fill_memory(&fill, request->full_percent))
         return out_interrupted() ? false : out_error("bench: no memory to note what was taken");
     if (request->full_percent != 0)
-        bench_note(&bench, "%lu of %lu MiB are free", mm_stat().free >> 20, mm_stat().total >> 20);
+        tell_fill();
     ok = run_wanted(request);
     fill_release(&fill);
     mm_shrink();

@@ -18,7 +18,7 @@ enum bench_form { BENCH_TABLE, BENCH_CSV, BENCH_JSON };
 struct bench_request {
     const char *name; /* a workload or one of its figures, or the beginning of several; NULL: all of them */
     enum bench_form form;
-    unsigned full_percent; /* run with so much of the machine's memory taken; 0: as it is */
+    unsigned full_percent; /* run with so much of what lies above ZONE_DMA taken (fill.h); 0: as it is */
 };
 
 /*

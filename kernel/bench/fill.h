@@ -10,7 +10,8 @@ struct fill {
 };
 
 /*
- * Takes memory until `percent` of what lies above ZONE_DMA is used; half of what then is free lies scattered,
+ * Takes memory until `percent` of what lies above ZONE_DMA is used (from that zone an ordinary allocation only borrows,
+ * and a quarter of it never); half of what then is free lies scattered,
  * frame by frame, the other half in one piece.  0 takes nothing.  False, with nothing taken, when there is no
  * memory for the list, or Ctrl-C came.
  */

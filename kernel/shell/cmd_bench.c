@@ -82,7 +82,7 @@ static bool replay_trace(struct call *call)
 static const struct command_option options_bench[] = {
     {"-c", NULL, "a line of CSV for each figure"},
     {"-j", NULL, "one line of JSON"},
-    {"-f", "PERCENT", "with so much of the machine's memory taken"},
+    {"-f", "PERCENT", "with so much of the memory above ZONE_DMA taken"},
     {NULL, NULL, NULL},
 };
 

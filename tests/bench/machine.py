@@ -110,7 +110,8 @@ def crowded():
     keys = columns[0].keys()
     heads = ["2 GiB", *(f"{percent} % full" for percent in CROWDED_PERCENT), "256 GiB"]
     text = ["", "## Full machines, large machines", "",
-            "Half of what is free lies scattered in single frames; `-`: no room for it.", "",
+            "Percent of what lies above ZONE_DMA; half of what is free of it lies scattered in single frames; `-`: no room.",
+            "",
             "| figure | of | " + " | ".join(heads) + " |", "|---|---:|" + "---:|" * len(heads)]
     for key in keys:
         cells = [f"{column[key][1]:g}" if key in column else "-" for column in columns]

@@ -203,6 +203,8 @@ def nearly_full(shell):
     for percent in [10, 90]:
         for name in ["kmalloc_pair", "frame_pair", "batch_random", "map4k"]:
             check(shell.json(f"bench -j -f {percent} {name}"), f"bench -f {percent} {name} has no figures")
+    lines = shell.lines("bench -f 99 mm_stat")
+    check(re.fullmatch(r"\d+ of \d+ MiB are free, \d+ of them in ZONE_DMA, which is not filled", lines[0]), f"{lines}")
     check_equal(shell.stat(), before, "mm_stat")
     shell.ok("check")
 
