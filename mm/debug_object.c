@@ -18,8 +18,8 @@
  * free".  When it is longer, the oldest is looked at again, for what was written to it meanwhile, and its
  * slot goes back to the slab.  All of them do when memory is short, and by mm_shrink.
  *
- * A top-level page table in an object behind a guard has no role (role.c), so what kfree looks for by the
- * role otherwise, it looks for here: the table that is loaded on this CPU is not freed.
+ * An object with a top-level table that a CPU has loaded is not freed: filling it would be the end.  Whether it
+ * was noted as one does not matter here (top.c).
  *
  * Cost: filling and looking at the slot, some 16 bytes an instruction, twice; about 400 instructions besides.
  */
@@ -33,6 +33,7 @@
 #include <mm/sanitize.h>
 #include <mm/slab.h>
 #include <mm/state.h>
+#include <mm/top.h>
 
 #define LEAST_ABOVE 16
 
@@ -234,7 +235,8 @@ void debug_release_waiting(void)
 
 enum claim { CLAIM_NONE, CLAIM_LOADED, CLAIM_DONE };
 
-/* Makes the live object that starts at `address` nobody's. */
+/* Makes the live object that starts at `address` nobody's.  Whether it is in use as a table is asked with the lock held, so
+ * that to others it stays what it is. */
 static enum claim claim(const void *address, const struct mm_moment *moment, struct debug_record **out)
 {
     u64 at = pointer_phys(address).addr;
@@ -243,9 +245,9 @@ static enum claim claim(const void *address, const struct mm_moment *moment, str
     enum claim result = CLAIM_NONE;
 
     if (record != NULL && record_object(record) == at) {
-        bool is_loaded = ((ul)get_CR3() & PAGE_4K_MASK) - at < class_bytes(record_object_class(record));
+        u64 bytes = class_bytes(record_object_class(record));
 
-        result = is_loaded ? CLAIM_LOADED : CLAIM_DONE;
+        result = bytes >= FRAME_BYTES && top_is_loaded(phys(at), bytes) ? CLAIM_LOADED : CLAIM_DONE;
     }
     if (result == CLAIM_DONE) {
         record->freed = *moment;

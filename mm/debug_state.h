@@ -57,7 +57,7 @@ struct debug_state {
     u64 waiting_limit_bytes;
 
     /* state */
-    struct mm_lock lock; /* over all records, the hash and the lists; nothing is called with it held */
+    struct mm_lock lock; /* over all records, the hash and the lists; nothing is called with it held but a flush */
     struct list_node free, waiting, gone; /* the oldest first */
     u64 n_live, n_gone, n_waiting, waiting_bytes;
     u64 n_waiting_of_class[MM_N_CLASSES];

@@ -42,22 +42,6 @@ static bool frame_is_stacked(phys_t frame)
     return false;
 }
 
-/* The first frame of the block object that `frame` lies in, looked for at each alignment, and its role word; PHYS_NONE if
- * it is in none. */
-static phys_t block_head_of(phys_t frame, ul *word)
-{
-    for (unsigned shift = SLAB_MAX_SHIFT + 1; shift <= CLASS_MAX_SHIFT; shift++) {
-        phys_t head = phys(align_down(frame.addr, 1UL << shift));
-        unsigned role;
-
-        *word = role_word_now(head);
-        role = word_role(*word) % ROLE_TOP_LEVEL;
-        if (role >= shift && role <= CLASS_MAX_SHIFT && frame.addr - head.addr < 1UL << role)
-            return head;
-    }
-    return PHYS_NONE;
-}
-
 static void describe_object(struct mm_what *out, u64 start, unsigned shift, bool live)
 {
     out->kind = live ? MM_LIVE_OBJECT : MM_FREE_OBJECT;
@@ -78,7 +62,7 @@ static bool describe_role(struct mm_what *out, phys_t at)
 {
     phys_t frame = phys(align_down(at.addr, FRAME_BYTES));
     ul word;
-    phys_t head = block_head_of(frame, &word);
+    phys_t head = role_block_head(frame, &word);
     unsigned role;
 
     if (!phys_is_none(head)) {

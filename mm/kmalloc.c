@@ -30,8 +30,9 @@
  * home, is too late for the value that was returned.  So one locked instruction a pair it is, about 5 ns, on a cache line that
  * no other CPU wants; all else is plain.
  *
- * A top-level page table in an object of kmalloc is noted in its role (paging), which leads kfree astray on purpose: the
- * slow path then refuses while the table is loaded on a CPU.
+ * A top-level page table in an object of kmalloc is noted in the object's role when something is mapped in it (paging),
+ * which leads kfree astray on purpose: the slow path then refuses while the table is loaded on a CPU (top.c).  One
+ * that mm was never told of is seen where the slow path runs anyway: in the debug mode; and, loaded here, by a full magazine.
  *
  * Cost: see mm.h; no lock, and no cache line that another CPU writes, unless the object is freed elsewhere.
  */
@@ -44,6 +45,7 @@
 #include <mm/role.h>
 #include <mm/sanitize.h>
 #include <mm/slab.h>
+#include <mm/top.h>
 
 #define CLEAR_BY_STORES_BYTES 256
 
@@ -179,21 +181,7 @@ FAST_PATH void *kzalloc(ul size, gfp_t gfp)
 
 enum refusal { WRONG, RETIRED, LOADED };
 
-/* Whether a CPU uses it as its top-level table.  The others say so when they are asked to flush, which does no harm. */
-static bool top_level_is_loaded(phys_t top)
-{
-    const struct mm_cpu *own = platform_cpu();
-
-    if (((ul)get_CR3() & PAGE_4K_MASK) == top.addr)
-        return true;
-    platform_flush(virt((u64)phys_pointer(top)), FRAME_BYTES);
-    for (const struct mm_cpu *cpu = mm_first_cpu(); cpu != NULL; cpu = cpu->next)
-        if (cpu->loaded_top == top.addr && cpu != own && cpu != own->other)
-            return true;
-    return false;
-}
-
-/* Why the fast path refused an address.  A top-level table that is not loaded becomes an ordinary object again. */
+/* Why the fast path refused an address.  An object with a top-level table that is not loaded becomes an ordinary object again. */
 static enum refusal refusal_of(phys_t at)
 {
     struct mm_cpu *cpu = platform_cpu();
@@ -201,7 +189,7 @@ static enum refusal refusal_of(phys_t at)
 
     mm_enter(cpu);
     if (at.addr % FRAME_BYTES == 0 && role_of(at) > ROLE_TOP_LEVEL) {
-        refusal = top_level_is_loaded(at) ? LOADED : RETIRED;
+        refusal = top_is_loaded(at, 1UL << (role_of(at) - ROLE_TOP_LEVEL)) ? LOADED : RETIRED;
         if (refusal == RETIRED)
             role_forget_top_level(at);
     }
@@ -234,11 +222,28 @@ static inline u64 rotate_right(u64 x, u64 n)
     return x >> (n & 63) | x << (-n & 63);
 }
 
+/* An object whose free was noticed late to be wrong: live again, and what keeps the next free from the fast path. */
+static ul kfree_taken_back(void *address, u8 *live, unsigned class)
+{
+    sanitize_object_opened(address, class_bytes(class));
+    __atomic_store_n(live, 1, __ATOMIC_RELEASE);
+    role_note_top_level(pointer_phys(address));
+    mm_misuse("kfree", (ul)address, "a page table");
+    return (ul)-EFAULT;
+}
+
+static bool is_loaded(phys_t object, u64 bytes)
+{
+    return mm.debug.features != 0 ? top_is_loaded(object, bytes) : top_is_loaded_here(object, bytes);
+}
+
 /* Puts an object that is dead by now into a full magazine. */
 static NOINLINE ul kfree_flushed(void *address, u8 *live, unsigned class)
 {
     struct mm_cpu *cpu = platform_cpu();
 
+    if (class_is_blocks(class) && UNLIKELY(is_loaded(pointer_phys(address), class_bytes(class))))
+        return kfree_taken_back(address, live, class);
     if (UNLIKELY(mm.debug.features != 0)) {
         debug_kfree_untracked(address, class, DEBUG_HERE);
         return 0;

@@ -188,7 +188,7 @@ static int map_range(phys_t top, ul start, ul phys_start, ul length, ul flags, b
     if (!request_make(&request, start, length, phys_start, flags, use4k))
         return -EFAULT;
     int result = map_locked(top, &request);
-    if (result == 0 && start < MM_USER_END && top.addr != mm.paging.kernel_top.addr)
+    if (result == 0 && top.addr != mm.paging.kernel_top.addr)
         role_note_top_level(top);
     return result;
 }

@@ -405,25 +405,39 @@ bool frame_is_live(phys_t frame)
     }
 }
 
+phys_t role_block_head(phys_t frame, ul *word)
+{
+    for (unsigned shift = SLAB_MAX_SHIFT + 1; shift <= CLASS_MAX_SHIFT; shift++) {
+        phys_t head = phys(align_down(frame.addr, 1UL << shift));
+        unsigned role;
+
+        *word = role_word_now(head);
+        role = word_role(*word) % ROLE_TOP_LEVEL;
+        if (role >= shift && role <= CLASS_MAX_SHIFT && frame.addr - head.addr < 1UL << role)
+            return head;
+    }
+    return PHYS_NONE;
+}
+
 void role_note_top_level(phys_t top)
 {
-    ul flags = platform_lock(&mm.role_lock);
-    ul word = role_word_now(top);
-    enum role role = word_role(word);
+    ul flags = platform_lock(&mm.role_lock), word;
+    phys_t head = role_block_head(top, &word);
 
-    if (role >= 12 && role <= ROLE_OBJECT_MAX)
-        *role_word(top) = role_word_make((enum role)(role + ROLE_TOP_LEVEL), &mm.no_object) | (word & LIVE_MASK);
+    if (!phys_is_none(head) && word_role(word) < ROLE_TOP_LEVEL)
+        *role_word(head) = role_word_make((enum role)(word_role(word) + ROLE_TOP_LEVEL), &mm.no_object) |
+                           (word & LIVE_MASK);
     platform_unlock(&mm.role_lock, flags);
 }
 
-void role_forget_top_level(phys_t top)
+void role_forget_top_level(phys_t object)
 {
     ul flags = platform_lock(&mm.role_lock);
-    ul word = role_word_now(top);
-    const u8 *live = (const u8 *)role_word(top) + 1;
+    ul word = role_word_now(object);
+    const u8 *live = (const u8 *)role_word(object) + 1;
 
     if (word_role(word) > ROLE_TOP_LEVEL)
-        *role_word(top) = role_word_make((enum role)(word_role(word) - ROLE_TOP_LEVEL), live) |
+        *role_word(object) = role_word_make((enum role)(word_role(word) - ROLE_TOP_LEVEL), live) |
                           (word & LIVE_MASK);
     platform_unlock(&mm.role_lock, flags);
 }

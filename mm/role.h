@@ -16,7 +16,7 @@ enum role {
     ROLE_OBJECT_MIN = 5,
     ROLE_OBJECT_MAX = 20,
     ROLE_METADATA = 24,    /* role tables, slab descriptors */
-    ROLE_TOP_LEVEL = 32,   /* added to an object's role: it serves as a top-level table */
+    ROLE_TOP_LEVEL = 32,   /* added to an object's role: a frame of it serves as a top-level table */
 };
 
 #define ROLE_MASK 0x3fUL
@@ -119,10 +119,14 @@ void table_frame_use(phys_t table, int change);
  */
 bool frame_is_live(phys_t frame);
 
-/* Notes that `top`, an object of kmalloc, serves as a top-level table, so that kfree looks whether it is loaded. */
+/* The first frame of the object of a frame or more that `frame` lies in, looked for at each alignment, and its role word;
+ * PHYS_NONE if it is in none. */
+phys_t role_block_head(phys_t frame, ul *word);
+
+/* Notes that `top` serves as a top-level table: if it lies in an object of kmalloc, kfree looks whether it is loaded. */
 void role_note_top_level(phys_t top);
 
-/* Makes it an ordinary object again, if it is not one already. */
-void role_forget_top_level(phys_t top);
+/* Makes what starts at `object` an ordinary object again, if it is not one already. */
+void role_forget_top_level(phys_t object);
 
 #endif

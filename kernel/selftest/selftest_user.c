@@ -296,27 +296,60 @@ static void the_current_table_is_the_one_that_is_loaded(void)
     EXPECT_EQUAL(kfree(object), 0);
 }
 
-static void expect_top_is_not_freed(void *unused)
+static void expect_not_freed(void *object)
 {
-    (void)unused;
-    EXPECT(kfree(space.top) != 0);
+    EXPECT(kfree(object) != 0);
+}
+
+/* Neither on this CPU nor on another. */
+static void expect_not_freed_while_loaded(ul *object, ul top)
+{
+    ul before = (ul)get_CR3();
+
+    cr3_write(top);
+    test_watch();
+    expect_not_freed(object);
+    EXPECT_REPORT("kfree", object, "a page table");
+    test_watch();
+    if (world_run_elsewhere(expect_not_freed, object))
+        EXPECT_REPORT("kfree", object, "a page table");
+    cr3_write(before);
 }
 
 static void a_loaded_table_cannot_be_freed(void)
 {
-    ul before = (ul)get_CR3();
-
     if (!space_make(&space))
         return;
-    cr3_write(virt_2_phys(space.top));
-    test_watch();
-    expect_top_is_not_freed(NULL);
-    EXPECT_REPORT("kfree", space.top, "a page table");
-    test_watch();
-    if (mm_debug_features() == 0 && world_run_elsewhere(expect_top_is_not_freed, NULL))
-        EXPECT_REPORT("kfree", space.top, "a page table");
-    cr3_write(before);
+    expect_not_freed_while_loaded(space.top, virt_2_phys(space.top));
     space_free(&space);
+}
+
+/* The table is the second frame of its object; SPECIAL is mapped by it, so that mm has seen it. */
+static void an_object_with_a_loaded_table_inside_cannot_be_freed(void)
+{
+    ul *object = kzalloc(8192, 0), top;
+
+    if (!EXPECT(object != NULL))
+        return;
+    top = virt_2_phys(object + 512);
+    memcpy(object + 512 + 256, phys_2_virt(get_CR3()) + 256, 2048);
+    EXPECT_MAP(.table = top, .virt = SPECIAL_BORDER, .phys = top, .bytes = 4096, .flags = PAGE_KERNEL_PAGE);
+    expect_not_freed_while_loaded(object, top);
+    EXPECT_UNMAP(SPECIAL_BORDER, 4096);
+    EXPECT_EQUAL(kfree(object), 0);
+}
+
+/* No mapping call has met the table: the fast path does not see it (mm.h), the debug mode does. */
+static void the_debug_mode_sees_any_loaded_table(void)
+{
+    ul *top = kzalloc(4096, 0);
+
+    if (!EXPECT(top != NULL))
+        return;
+    memcpy(top + 256, phys_2_virt(get_CR3()) + 256, 2048);
+    if (mm_debug_features() != 0)
+        expect_not_freed_while_loaded(top, virt_2_phys(top));
+    EXPECT_EQUAL(kfree(top), 0);
 }
 
 /* The same with a top level that lies in a page of alloc_pages. */
@@ -352,6 +385,8 @@ static const struct test tests[] = {
     TEST(what_is_mapped_later_in_the_kernel_half_is_seen_in_all_spaces),
     TEST(the_current_table_is_the_one_that_is_loaded),
     TEST(a_loaded_table_cannot_be_freed),
+    TEST(an_object_with_a_loaded_table_inside_cannot_be_freed),
+    TEST(the_debug_mode_sees_any_loaded_table),
     TEST(a_page_with_the_loaded_table_cannot_be_freed),
     TEST_END,
 };

@@ -161,6 +161,52 @@ static void a_loaded_top_level_is_not_freed(void **state)
     assert_sound();
 }
 
+static void an_object_with_a_loaded_top_level_inside_is_not_freed(void **state)
+{
+    struct mm_cpu *other = mm_cpu_create();
+    u8 *object = kzalloc(16384, 0);
+    phys_t top = pointer_phys(object + 12288);
+
+    (void)state;
+    assert_non_null(other);
+    memcpy(phys_pointer(top), phys_pointer(paging_kernel_top()), 4096);
+    assert_int_equal(mm_map_proc_page_table(top.addr, true, MM_SPECIAL_START, MIB(32), 4096, 0, false, true, false), 0);
+    platform_load_table(top);
+    expect_misuse(object, "a page table");
+    platform_load_table(paging_kernel_top());
+    other->loaded_top = top.addr;
+    expect_misuse(object, "a page table");
+    expect_misuse(object + 12288, "inside an object of 16384 bytes at 0x");
+    other->loaded_top = 0;
+    mm_unmap_addr(MM_SPECIAL_START, 4096);
+    assert_int_equal(kfree(object), 0);
+    assert_sound();
+}
+
+/* One that no mapping call has met: seen when the magazine is full, and noted then. */
+static void a_loaded_top_level_is_noticed_by_a_full_magazine(void **state)
+{
+    static void *objects[1000];
+    u64 *top = kmalloc(4096, 0);
+    unsigned n = 0;
+
+    (void)state;
+    memcpy(top, phys_pointer(paging_kernel_top()), 4096);
+    for (unsigned i = 0; i < ARRAY_LENGTH(objects); i++)
+        objects[i] = kmalloc(4096, 0);
+    while (platform_cpu()->top[12] < platform_cpu()->limit[12])
+        assert_int_equal(kfree(objects[n++]), 0);
+    platform_load_table(pointer_phys(top));
+    expect_misuse(top, "a page table");
+    while (n < ARRAY_LENGTH(objects))
+        assert_int_equal(kfree(objects[n++]), 0);
+    expect_misuse(top, "a page table");
+    platform_load_table(paging_kernel_top());
+    assert_int_equal(kfree(top), 0);
+    expect_misuse(top, "already free");
+    assert_sound();
+}
+
 static void after_freeing_everything_and_a_shrink_all_is_as_at_boot(void **state)
 {
     static void *objects[MM_N_CLASSES][1000];
@@ -343,6 +389,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(kzalloc_clears_the_whole_object, start, stop),
         cmocka_unit_test_setup_teardown(every_wrong_kfree_is_reported_and_changes_nothing, start, stop),
         cmocka_unit_test_setup_teardown(a_loaded_top_level_is_not_freed, start, stop),
+        cmocka_unit_test_setup_teardown(an_object_with_a_loaded_top_level_inside_is_not_freed, start, stop),
+        cmocka_unit_test_setup_teardown(a_loaded_top_level_is_noticed_by_a_full_magazine, start, stop),
         cmocka_unit_test_setup_teardown(after_freeing_everything_and_a_shrink_all_is_as_at_boot, start, stop),
         cmocka_unit_test_setup_teardown(the_last_byte_of_memory_can_be_had_and_given_back, start, stop),
         cmocka_unit_test_setup_teardown(interrupt_handlers_have_magazines_of_their_own, start, stop),
