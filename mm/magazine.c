@@ -225,11 +225,14 @@ static bool capacity_grow(struct mm_cpu *cpu, unsigned class, u32 n)
     return more != 0;
 }
 
-/* Room for more rounds in a magazine that is full. */
+/* Room for one more round at least in a magazine that was full when kfree looked.  Before it entered mm, another CPU's
+ * request may have emptied it. */
 static void make_room(struct mm_cpu *cpu, unsigned class)
 {
     u32 n = magazine_count(cpu, class);
 
+    if (n < magazine_capacity(cpu, class))
+        return;
     cpu->n_refills[class] = 0;
     if (n == 0) {
         large_begin(cpu, class);

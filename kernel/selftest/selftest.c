@@ -27,12 +27,12 @@
 #include <lib/string.h>
 
 static const struct test_suite *const suites[] = {
-    &selftest_constants,  &selftest_stat,       &selftest_kmalloc, &selftest_frames,      &selftest_pages,
-    &selftest_map,        &selftest_refusals,   &selftest_unmap,   &selftest_permissions, &selftest_paging,
-    &selftest_shootdown,  &selftest_kernel_map, &selftest_traps,   &selftest_user,        &selftest_patterns,
-    &selftest_exhaustion, &selftest_sweep,      &selftest_misuse,  &selftest_misuse_maps, &selftest_debug,
-    SELFTEST_SANITIZE
-};
+    &selftest_constants,   &selftest_stat,   &selftest_kmalloc,   &selftest_frames,
+    &selftest_pages,       &selftest_map,    &selftest_refusals,  &selftest_unmap,
+    &selftest_permissions, &selftest_paging, &selftest_shootdown, &selftest_crowd,
+    &selftest_kernel_map,  &selftest_traps,  &selftest_user,      &selftest_patterns,
+    &selftest_exhaustion,  &selftest_sweep,  &selftest_misuse,    &selftest_misuse_maps,
+    &selftest_debug,       SELFTEST_SANITIZE};
 
 struct totals {
     unsigned n_passed, n_failed, n_skipped;

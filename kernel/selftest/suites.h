@@ -16,6 +16,7 @@ extern const struct test_suite selftest_unmap;
 extern const struct test_suite selftest_permissions;
 extern const struct test_suite selftest_paging;
 extern const struct test_suite selftest_shootdown;
+extern const struct test_suite selftest_crowd;
 extern const struct test_suite selftest_kernel_map;
 extern const struct test_suite selftest_exhaustion;
 extern const struct test_suite selftest_sweep;

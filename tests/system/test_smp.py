@@ -154,6 +154,16 @@ def shoots_down(shell):
     shell.ok("check")
 
 
+def caches_are_emptied_under_their_owners(smp):
+    """The suite of the caches that one CPU empties while all use them."""
+    with machine_of(smp) as machine:
+        shell = machine.start_shell()
+        report = ktap.read(shell.lines("selftest crowd", timeout=SHOOTDOWN_SECONDS))
+        check(report.names, "there are no tests")
+        check_equal(report.failed + report.skipped, [], "failed or skipped tests")
+        shell.ok("check")
+
+
 def every_cpu_hears_of_an_unmap(smp, extra):
     with machine_of(smp, extra=extra) as machine:
         shoots_down(machine.start_shell())
