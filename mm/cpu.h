@@ -56,9 +56,10 @@ union stack_counts {
 struct mm_cpu {
     u32 busy; /* above 0 while this context is inside of mm: others must not touch its caches, nor free metadata */
     /* By log2 of the object's size, so that what the fast paths have in hand is the index.  Where the top round of its
-     * magazine lies, and where it is when the magazine is full: in bytes from here.  Other indexes: one that is empty. */
+     * magazine lies, and where it is when the magazine is full: in bytes from here.  Other indexes: one that is empty, and
+     * full (0). */
     u32 top[64 + 1];
-    u32 limit[CLASS_MAX_SHIFT + 1];
+    u32 limit[64 + 1];
     struct magazine magazine[MM_N_CLASSES];
     bool in_use;                  /* magazines may hold something; not so for interrupt handlers, and while caches are off */
     u8 n_refills[MM_N_CLASSES];   /* of a magazine, since it was full last */

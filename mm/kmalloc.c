@@ -19,6 +19,12 @@
  * slowly, for the report.  A live byte is 1 for a live object and 0 for any other; for the moment that a wrong free takes to
  * see its mistake and to count up again, it is below 0.
  *
+ * A wrong free may be late: since it read the word, the object may have been freed, and its frame become something else.  A slab
+ * does not while the byte can be reached (limbo.c).  The byte of a block lies in the word itself, so it is one of the word
+ * that is there now: 0 unless another block begins there, which lives; then that is what is freed, and its class is read
+ * from the word once more, since it may be another one by now.  (If it is noted as a top-level table meanwhile, the index leads
+ * to a magazine that is full for ever.)
+ *
  * Why counted, and not exchanged: the sign comes with it, where an exchange wants a value before and a test after.
  *
  * Why locked, also for an object that is freed where it came from: what kfree returns depends on whether another CPU was
@@ -269,6 +275,7 @@ FAST_PATH ul kfree(void *address)
     struct mm_cpu *cpu = platform_cpu();
     u64 offset = (u64)address - PAGE_OFFSET;
     struct round *round;
+    const ul *at;
     u64 number;
     ul word;
     s8 *live;
@@ -277,7 +284,8 @@ FAST_PATH ul kfree(void *address)
     if (UNLIKELY(offset >= mm.ram_end))
         return kfree_refused(address);
     mm_enter_fast(cpu);
-    word = page_of(phys(offset))->words[offset / FRAME_BYTES % PAGE_FRAMES];
+    at = &page_of(phys(offset))->words[offset / FRAME_BYTES % PAGE_FRAMES];
+    word = __atomic_load_n(at, __ATOMIC_RELAXED);
     number = rotate_right(offset % FRAME_BYTES, word);
     if (UNLIKELY(number >= SLAB_MAX_OBJECTS))
         goto refused;
@@ -286,12 +294,12 @@ FAST_PATH ul kfree(void *address)
         live_restore(live);
         goto refused;
     }
-    word &= ROLE_MASK;
-    sanitize_objects_freed(address, 1UL << word);
+    word = OPAQUE((ul)__atomic_load_n((const u8 *)at, __ATOMIC_RELAXED)); /* its role, again: it is ours only now */
+    sanitize_objects_freed(address, 1UL << word % ROLE_TOP_LEVEL);
     top = cpu->top[word];
     if (UNLIKELY(top >= cpu->limit[word])) {
         mm_leave_fast(cpu);
-        return kfree_flushed(address, (u8 *)live, (unsigned)word - CLASS_MIN_SHIFT);
+        return kfree_flushed(address, (u8 *)live, (unsigned)word % ROLE_TOP_LEVEL - CLASS_MIN_SHIFT);
     }
     round = round_at(cpu, top) + 1;
     OPAQUE(cpu)->top[word] += (u32)sizeof *round; /* in memory, at once */

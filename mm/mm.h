@@ -121,7 +121,7 @@ void *kzalloc(ul size, gfp_t gfp);
  * Returns 0, or non-zero for misuse: anything that is not the start of a live object; an object with a top-level table in
  * it that a CPU has loaded.  Such a table is known since a mapping call was given it, or was made while it was loaded; with
  * mm.debug on always.  One that no mapping call ever met is not (a fast path does not look): that kfree may return 0.
- * Of two simultaneous frees of one object exactly one returns 0.  Cost: 33 instructions into the CPU's magazine, one of
+ * Of two simultaneous frees of one object exactly one returns 0.  Cost: 32 instructions into the CPU's magazine, one of
  * them locked.
  */
 ul kfree(void *address);

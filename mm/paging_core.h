@@ -76,7 +76,7 @@ static inline ul *paging_word(phys_t table)
 /* The word of a table of `level` with so many present entries. */
 static inline ul paging_table_word(unsigned level, unsigned n_used)
 {
-    return (ul)&mm.no_object << ROLE_ADDRESS_SHIFT | (ul)n_used << ROLE_USED_SHIFT | level;
+    return role_word_make((enum role)level, mm.no_object + n_used);
 }
 
 /* Marks a frame that has a role as such a table.  (Boot's are marked later.) */
@@ -116,13 +116,13 @@ static inline ul *paging_counter(phys_t table, unsigned level)
 static inline void paging_count(ul *counter, int change)
 {
     if (counter != NULL)
-        *counter += (ul)(s64)change << ROLE_USED_SHIFT;
+        *counter += (ul)(s64)change << ROLE_ADDRESS_SHIFT;
 }
 
 /* Takes n from the count of a table that has one; true when it has no entry left. */
 static inline bool paging_uncount(ul *counter, unsigned n)
 {
-    *counter -= (ul)n << ROLE_USED_SHIFT;
+    *counter -= (ul)n << ROLE_ADDRESS_SHIFT;
     return word_used(*counter) == 0;
 }
 

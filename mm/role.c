@@ -8,7 +8,7 @@
  *      63                                   16 15        8  7  6 5      0
  *      [ address >> 0, its low 48 bits        |  live     |     | role  ]     objects of a frame or more
  *      [ address of the slab's descriptor     |     0     |  0  | role  ]     slabs
- *      [ address of mm.no_object              |  used entries   | role  ]     page tables (bits 6 .. 15)
+ *      [ address of mm.no_object + used       |     0     |  0  | role  ]     page tables with so many used entries
  *      [ address of mm.no_object              |     0     |  0  | role  ]     metadata, none
  *
  * The word is made for kfree (kmalloc.c): rotating the offset in the frame right by the low 6 bits gives the object's
@@ -16,6 +16,11 @@
  * to a byte array `live` indexed by that number.  For a slab that is its descriptor's.  An object of a frame or more needs
  * no descriptor: its address part is chosen so that live[0] is byte 1 of the word itself.  Everything else points
  * to mm.no_object, where nothing is ever live; so no test is needed for it.
+ *
+ * Byte 1 is 0 in the word of all that is no object of a frame or more.  For a wrong kfree may be late: what it frees a second
+ * time was freed and has become something else since it read the word.  It then counts down a byte that is 0, fails, and takes
+ * that back.  (Who changes another part of the word meanwhile may keep the -1 there: nobody looks at it but other such frees,
+ * which fail the same way, and role_set clears it.)
  *
  * Frames with roles cannot be moved, so they are kept together: pages with role tables have free lists of their own
  * (split.c), and as long as one of them has a free frame, a frame that gets a role comes from there.  Else a page with
@@ -36,8 +41,8 @@
  *   I301  n_roles of a page counts the words of its table that are not "none".
  *   I302  A role table is a frame in the direct map that is neither free nor held nor has a role, of that page alone.
  *   I303  A page with a role table is split and in the direct map.
- *   I304  The word of a frame in which no object lies leads to mm.no_object, which is all zero.  words of a page is its role
- *         table, or mm.no_roles, all of whose words are such.
+ *   I304  The word of a frame in which no object lies leads to mm.no_object, which is all zero, and of a page table up to
+ *         512 bytes into it.  words of a page is its role table, or mm.no_roles, all of whose words lead to its start.
  *   I305  The used entries of a page table are its present ones; those that are no leaves lead to tables of the level below.
  *
  * Locking: the lock of a page's zone around the coming and going of its table, and n_roles.  Words are set by who took
@@ -383,7 +388,7 @@ unsigned table_frame_used(phys_t table)
 void table_frame_use(phys_t table, int change)
 {
     if (mm.frames_ready && has_role_word(table))
-        *role_word(table) += (ul)(s64)change << ROLE_USED_SHIFT;
+        *role_word(table) += (ul)(s64)change << ROLE_ADDRESS_SHIFT;
 }
 
 bool frame_is_live(phys_t frame)
@@ -419,14 +424,24 @@ phys_t role_block_head(phys_t frame, ul *word)
     return PHYS_NONE;
 }
 
+/* Replaces all of a word but its live byte, which may be counted down meanwhile; unless the role is another one by then. */
+static void word_replace(phys_t frame, ul word, ul with)
+{
+    enum role role = word_role(word);
+
+    while (word_role(word) == role &&
+           !__atomic_compare_exchange_n(role_word(frame), &word, with | (word & LIVE_MASK), false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
+        continue;
+}
+
 void role_note_top_level(phys_t top)
 {
     ul flags = platform_lock(&mm.role_lock), word;
     phys_t head = role_block_head(top, &word);
 
     if (!phys_is_none(head) && word_role(word) < ROLE_TOP_LEVEL)
-        *role_word(head) = role_word_make((enum role)(word_role(word) + ROLE_TOP_LEVEL), &mm.no_object) |
-                           (word & LIVE_MASK);
+        word_replace(head, word, role_word_make((enum role)(word_role(word) + ROLE_TOP_LEVEL), mm.no_object));
     platform_unlock(&mm.role_lock, flags);
 }
 
@@ -437,7 +452,6 @@ void role_forget_top_level(phys_t object)
     const u8 *live = (const u8 *)role_word(object) + 1;
 
     if (word_role(word) > ROLE_TOP_LEVEL)
-        *role_word(object) = role_word_make((enum role)(word_role(word) - ROLE_TOP_LEVEL), live) |
-                          (word & LIVE_MASK);
+        word_replace(object, word, role_word_make((enum role)(word_role(word) - ROLE_TOP_LEVEL), live));
     platform_unlock(&mm.role_lock, flags);
 }

@@ -27,18 +27,18 @@ static inline enum role word_role(ul word)
     return (enum role)(word & ROLE_MASK);
 }
 
-/* Of an object of a frame or more: 1 when it is live.  Of a page table: its used entries. */
+/* Of an object of a frame or more: 1 when it is live. */
 static inline u8 word_live(ul word)
 {
     return (u8)(word >> 8);
 }
 
-#define ROLE_USED_SHIFT 6     /* 0 .. 512: ten bits */
 #define ROLE_ADDRESS_SHIFT 16
 
+/* Of a page table: its used entries, 0 .. 512, which are how far behind the start of mm.no_object its word leads. */
 static inline unsigned word_used(ul word)
 {
-    return (unsigned)(word >> ROLE_USED_SHIFT & 0x3ff);
+    return (unsigned)((word >> ROLE_ADDRESS_SHIFT) - (ul)mm.no_object);
 }
 
 /* Fills in what pages without a role table show.  Before the page array. */

@@ -63,7 +63,7 @@ struct mm {
 
     /* what fast paths and slow ones of all CPUs read, so in cache lines of its own */
     ul no_roles[PAGE_FRAMES] __attribute__((aligned(64))); /* the role table of a page that has none */
-    u8 no_object[SLAB_MAX_OBJECTS]; /* the live bytes of a frame without objects */
+    u8 no_object[PAGE_FRAMES + SLAB_MAX_OBJECTS]; /* the live bytes of a frame without objects; of a page table (role.c) */
     struct paging_state paging;
     struct mmio_state mmio;
 

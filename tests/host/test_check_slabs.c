@@ -19,7 +19,7 @@
 #define CLASS_16384 9u
 #define SHIFT_64    6u
 #define ROLE_MASK   0x3fUL
-#define USED_ONE    (1UL << 6) /* of the used entries in a page table's word */
+#define USED_ONE    (1UL << ROLE_ADDRESS_SHIFT) /* of the used entries in a page table's word */
 
 static struct mm_cpu *cpu;
 static u8 *small;         /* live, of 64 bytes; others of its slab are in the magazine, and free */
