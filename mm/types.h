@@ -33,8 +33,9 @@ typedef struct virt {
 /*
  * A function that is called very often and calls nothing but, as its last act, its slow path: no frame pointer.  All of
  * them lie side by side, so that a platform can tell from the address alone that one of them was interrupted (cpu.h).
+ * In a build whose calls never become jumps (FAST_PATH_KEEPS_FRAME) it has one: else who called it could not be found.
  */
-#if defined(__GNUC__) && !defined(__clang__)
+#if defined(__GNUC__) && !defined(__clang__) && !defined(FAST_PATH_KEEPS_FRAME)
 #define FAST_PATH __attribute__((optimize("omit-frame-pointer"), aligned(64), noinline, section(".text.mm_fast")))
 #else
 #define FAST_PATH __attribute__((noinline, section(".text.mm_fast")))

@@ -6,7 +6,8 @@
  *                return address               return address
  *
  * A frame pointer is believed when it lies above the last one on the same stack, and the word above it leads
- * to the kernel's instructions.  Fast paths keep none, so they do not show; they jump to where the hooks are.
+ * to the kernel's instructions.  Fast paths keep none, so they do not show; they jump to where the hooks are.  Where the compiler
+ * makes no such jumps (the sanitizers, coverage) they call, and keep a frame pointer: then they are passed over here.
  */
 #include <kernel/cpu/cpu.h>
 #include <kernel/debug/symbols.h>
@@ -21,7 +22,9 @@ void memory_where(struct mm_moment *moment, const void *frame)
 
     moment->time_ms = (u32)time_ms();
     moment->cpu = (u16)cpu_this()->number;
-    for (unsigned i = 1; i < MM_DEBUG_CALLERS; i++) {
+    unsigned i = memory_is_fast_path(moment->caller[0]) ? 0 : 1;
+
+    while (i < MM_DEBUG_CALLERS) {
         u64 next = at[0];
 
         if (next <= (u64)at || next % sizeof(u64) != 0 || next + 2 * sizeof(u64) > stack.top)
@@ -30,5 +33,6 @@ void memory_where(struct mm_moment *moment, const void *frame)
         if (!symbol_is_text(at[1]))
             return;
         moment->caller[i] = at[1];
+        i += memory_is_fast_path(at[1]) ? 0 : 1;
     }
 }

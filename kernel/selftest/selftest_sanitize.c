@@ -8,6 +8,7 @@
 #include <kernel/sanitize/report.h>
 #include <kernel/selftest/suites.h>
 #include <lib/bits.h>
+#include <lib/compiler.h>
 #include <lib/string.h>
 #include <mm/debug.h>
 #include <mm/frame.h>
@@ -44,6 +45,28 @@ static void touch(void *argument)
         (void)*at;
 }
 
+/*
+ * The bytes of an access that are perhaps not the test's own, its first 8 and its last: the debug mode would rightly report
+ * that they have changed.
+ */
+#define N_KEPT 9
+
+UNCHECKED static void keep(const struct touch *t, u8 kept[N_KEPT], bool back)
+{
+    volatile u8 *at = (volatile u8 *)t->at;
+
+    for (unsigned i = 0; i < N_KEPT; i++) {
+        u64 offset = i == N_KEPT - 1 ? t->bytes - 1 : i;
+
+        if (offset >= t->bytes)
+            continue;
+        if (back)
+            at[offset] = kept[i];
+        else
+            kept[i] = at[offset];
+    }
+}
+
 #define EXPECT_CAUGHT(at, bytes, write, what) expect_touch(TEST_HERE, (u64)(at), (bytes), (write), (what))
 #define EXPECT_ALLOWED(at, bytes)             expect_touch(TEST_HERE, (u64)(at), (bytes), false, NULL)
 
@@ -51,8 +74,14 @@ static void touch(void *argument)
 static void expect_touch(struct test_place place, u64 at, u64 bytes, bool write, const char *what)
 {
     struct touch t = {at, bytes, write};
-    struct sanitize_catch caught = sanitize_catch(touch, &t);
+    struct sanitize_catch caught;
+    u8 kept[N_KEPT];
 
+    if (write)
+        keep(&t, kept, false);
+    caught = sanitize_catch(touch, &t);
+    if (write)
+        keep(&t, kept, true);
     if (!test_expect_equal(place, "reports", caught.n, what != NULL) || what == NULL)
         return;
     test_expect_text(place, caught.what, what);
@@ -66,8 +95,11 @@ static void an_object_is_open_to_the_byte_that_was_asked_for(void)
     static const ul sizes[] = {1, 7, 8, 31, 32, 33, 100, 128, 1000, 2048, 3000, 4096, 5000, 32768, 300000, 524288, 1000000};
 
     for (unsigned i = 0; i < ARRAY_LENGTH(sizes); i++) {
-        u8 *object = i % 2 == 0 ? kmalloc(sizes[i], 0) : kzalloc(sizes[i], 0);
+        u8 *object;
 
+        if (mm_debug_features() != 0 && sizes[i] == 524288) /* fills the upper half of the largest slot: nothing behind it */
+            continue;
+        object = i % 2 == 0 ? kmalloc(sizes[i], 0) : kzalloc(sizes[i], 0);
         if (!EXPECT(object != NULL))
             return;
         EXPECT_ALLOWED(object, 1);

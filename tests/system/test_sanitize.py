@@ -45,6 +45,19 @@ def the_selftests_do_nothing_wrong(smp):
         check_equal(status, EXIT_OK, f"QEMU's exit status{machine.shell.tail()}")
 
 
+def the_debug_mode_is_at_home_here():
+    """Two that look after memory at a time: names are the callers', and neither takes the other's mistakes for its own."""
+    with Machine(cmdline="console=serial panic=exit mm.debug=on", extra=("-smp", "2")) as machine:
+        shell = machine.start_shell()
+        for suite in ("debug", "sanitize"):
+            last = shell.lines(f"selftest {suite}", SELFTEST_SECONDS)[-1]
+            check(re.fullmatch(r"# selftest: [1-9]\d* passed, 0 failed", last), f"selftest {suite}: {last}{shell.tail()}")
+        at = shell.kmalloc(100)
+        check(re.search(r"taken +by run_kmalloc\+", shell.text(f"owner {at:#x}")), f"owner names another{shell.tail()}")
+        shell.ok(f"kfree {at:#x}")
+        shell.ok("check")
+
+
 def a_stress_does_nothing_wrong(smp, seconds):
     with Machine(cmdline="panic=exit", extra=("-smp", smp)) as machine:
         shell = machine.start_shell()
@@ -76,6 +89,7 @@ def main():
     suite = Suite(__doc__)
     require_qemu()
     suite.run("the_selftests_do_nothing_wrong", the_selftests_do_nothing_wrong, "2")
+    suite.run("the_debug_mode_is_at_home_here", the_debug_mode_is_at_home_here)
     for kind, patterns in FAULTS.items():
         suite.run(f"a_mistake_is_reported_{kind}", a_mistake_is_reported, kind, patterns)
     for smp in ("1", "4"):
