@@ -46,10 +46,10 @@ static void touch(void *argument)
 }
 
 /*
- * The bytes of an access that are perhaps not the test's own, its first 8 and its last: the debug mode would rightly report
+ * The bytes of an access that are perhaps not the test's own, its first 32 and its last: the debug mode would rightly report
  * that they have changed.
  */
-#define N_KEPT 9
+#define N_KEPT 33
 
 UNCHECKED static void keep(const struct touch *t, u8 kept[N_KEPT], bool back)
 {
