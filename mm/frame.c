@@ -13,7 +13,8 @@
  * mm itself (role.c) or was never given to the allocator (reserved): so `held` alone decides whether a free is right, and
  * double frees, frees of reserved memory, of mm's own and of what never was memory fail one and the same test.  The bits
  * are changed by atomic operations, since other CPUs may hold other frames of the same word; of two simultaneous frees one
- * sees the bit clear.
+ * sees the bit clear.  A free of several words that turns out to be wrong sets what it cleared again; the zone's lock is held
+ * meanwhile, and who finds a bit clear looks once more with it.
  *
  * find.c says what happens when memory runs out.  Blocks of more than 256 frames are runs of whole pages with state
  * PAGE_BLOCK.
@@ -84,6 +85,7 @@ static inline bool held_clear_word(u64 *word, u64 mask)
     return true;
 }
 
+/* The same for a block; one of several words, with the zone's lock held, since what is cleared may have to be set again. */
 static bool held_clear(phys_t first, unsigned order)
 {
     u64 *word = held_word(first);
@@ -98,6 +100,22 @@ static bool held_clear(phys_t first, unsigned order)
         return false;
     }
     return true;
+}
+
+/* The same, at any time.  A bit may be clear for a moment because of a wrong free of several words: who finds it so waits for
+ * that to be over. */
+static bool held_clear_surely(phys_t first, unsigned order)
+{
+    struct mm_lock *lock = &page_of(first)->zone->lock;
+    bool cleared;
+    ul flags;
+
+    if (LIKELY(order <= 6) && LIKELY(held_clear(first, order)))
+        return true;
+    flags = platform_lock(lock);
+    cleared = held_clear(first, order);
+    platform_unlock(lock, flags);
+    return cleared;
 }
 
 bool frame_is_held(phys_t frame)
@@ -256,7 +274,7 @@ static NOINLINE int frame_free_slowly(phys_t first, unsigned order)
     if (order >= SPLIT_ORDERS)
         return frame_free_pages(first, order, DEBUG_HERE);
     if (page_of(first)->state != PAGE_SPLIT || first.addr - mm.debug.area.addr < mm.debug.area_bytes ||
-        !held_clear(first, order))
+        !held_clear_surely(first, order))
         return misuse_phys("frame_free", first);
     if (UNLIKELY(mm.debug.features != 0))
         debug_frames_freed(first, order, DEBUG_HERE);

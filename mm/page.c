@@ -13,6 +13,8 @@
  * alloc_pages takes a run of whole pages from its zone; single NORMAL pages come from the CPU's stack of them.  A page
  * becomes the caller's by its state, PAGE_OWNED, which is what free_pages believes: it claims each page of the run by a
  * compare-and-exchange before it gives any back, so a bad run changes nothing, and of two simultaneous frees one fails.
+ * Runs are claimed one at a time, with NORMAL's lock held: a single page that could not be claimed without it, because a bad
+ * run over it was about to be put back, is tried once more with it.
  *
  * The stack is filled from one run, and half of it given back, under one lock.
  *
@@ -24,7 +26,7 @@
  *   I108  mm.shared_bytes is the size of the owned pages with PAGE_SHARED.
  *   I109  A page with RAM has the zone of its address (a grown one NORMAL) and that address; one without has no zone.
  *
- * Locking: the zone's lock around its lists; the stack belongs to the running context.
+ * Locking: the zone's lock around its lists, NORMAL's around the claims of a run; the stack belongs to the running context.
  */
 #include <lib/bits.h>
 #include <lib/compiler.h>
@@ -230,14 +232,14 @@ static inline bool page_claim(struct Page *page)
     return __atomic_compare_exchange_n(&page->state, &owned, PAGE_STACKED, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
-/* Claims owned pages; the number claimed is less than n when one of them is not owned.  What is not may be read-only. */
-static u32 pages_claim(struct Page *first, u32 n)
+/* Claims owned pages; returns the first that is not owned, or the end.  What is not owned may be read-only. */
+static inline struct Page *pages_claim(struct Page *page, const struct Page *end)
 {
-    struct Page *page = first, *end = first + n;
-
-    while (page < end && page->state == PAGE_OWNED && page_claim(page))
-        page++;
-    return (u32)(page - first);
+    do {
+        if (UNLIKELY(page->state != PAGE_OWNED) || UNLIKELY(!page_claim(page)))
+            return page;
+    } while (++page < end);
+    return page;
 }
 
 static inline void page_disown(struct Page *page)
@@ -249,21 +251,21 @@ static inline void page_disown(struct Page *page)
     page->ref_counts = 0;
 }
 
-/* Gives as many of n claimed pages back to the zone of the first as are that zone's.  Returns how many. */
-static u32 pages_give(struct Page *first, u32 n)
+/* Gives the claimed pages at the start of [first, first + n) that are this zone's back to it; its lock is held.  Returns how
+ * many. */
+static inline __attribute__((always_inline)) u32 pages_give(struct Zone *zone, struct Page *first, u32 n)
 {
-    struct Zone *zone = first->zone;
     struct Page *page = first, *end = first + n;
-    ul flags = platform_lock(&zone->lock);
 
-    do {
+    for (; page < end && page->zone == zone; page++) {
         page_disown(page);
         page->state = PAGE_FREE_BODY;
-    } while (++page < end && page->zone == zone);
+    }
     n = (u32)(page - first);
+    if (UNLIKELY(n == 0))
+        return 0;
     run_join(zone, page_index(first), n);
     zone_count_given(zone, n * PAGE_FRAMES);
-    platform_unlock(&zone->lock, flags);
     return n;
 }
 
@@ -324,33 +326,61 @@ static NOINLINE void free_pages_refused(struct Page *page, int number)
     pages_report(page_index(page) + (u32)min_u64(i, n - 1));
 }
 
+/* Puts the claimed part of a bad run back.  Who was refused one of its pages meanwhile waits for the lock, and tries again. */
+static NOINLINE void free_run_refused(struct Page *first, const struct Page *claimed, int number, ul flags)
+{
+    for (struct Page *page = first; page < claimed; page++)
+        __atomic_store_n(&page->state, PAGE_OWNED, __ATOMIC_RELEASE);
+    platform_unlock(&mm.zone[1].lock, flags);
+    free_pages_refused(first, number);
+}
+
+/* Tells the debug mode of a claimed run.  It may take its time, and claims that stay need no lock. */
+static NOINLINE void free_run_traced(const struct Page *page, u32 n, ul flags, struct debug_here here)
+{
+    platform_unlock(&mm.zone[1].lock, flags);
+    debug_pages_freed(phys(page->addr_phys), n, here);
+    (void)platform_lock(&mm.zone[1].lock);
+}
+
+/* Gives claimed pages back to any zones. */
+static NOINLINE void free_run_elsewhere(struct Page *page, u32 n)
+{
+    while (n != 0) {
+        struct Zone *zone = page->zone;
+        ul flags = platform_lock(&zone->lock);
+        u32 n_given = pages_give(zone, page, n);
+
+        platform_unlock(&zone->lock, flags);
+        page += n_given;
+        n -= n_given;
+    }
+}
+
 /* Any run, and single pages that do not go onto the stack as they are.  An element of the page array. */
 static NOINLINE void free_run(struct Page *page, int number)
 {
-    u32 n = (u32)number, n_claimed;
+    u32 n = (u32)number, n_given;
+    struct Page *claimed;
+    ul flags;
 
     if (UNLIKELY(n - 1 >= PAGES_MAX) || UNLIKELY(page_index(page) + n > mm.n_pages) ||
         UNLIKELY(holds_loaded_table(page, n))) {
         free_pages_refused(page, number);
         return;
     }
-    n_claimed = pages_claim(page, n);
-    if (UNLIKELY(n_claimed != n)) {
-        for (u32 i = 0; i < n_claimed; i++)
-            __atomic_store_n(&page[i].state, PAGE_OWNED, __ATOMIC_RELEASE);
-        free_pages_refused(page, number);
+    flags = platform_lock(&mm.zone[1].lock);
+    claimed = pages_claim(page, page + n);
+    if (UNLIKELY(claimed != page + n)) {
+        free_run_refused(page, claimed, number, flags);
         return;
     }
     if (UNLIKELY(mm.debug.features != 0))
-        debug_pages_freed(phys(page->addr_phys), n, DEBUG_HERE);
-    for (;;) {
-        u32 n_given = pages_give(page, n);
-
-        if (LIKELY(n_given == n))
-            return;
-        page += n_given;
-        n -= n_given;
-    }
+        free_run_traced(page, n, flags, DEBUG_HERE);
+    n_given = pages_give(&mm.zone[1], page, n);
+    platform_unlock(&mm.zone[1].lock, flags);
+    if (UNLIKELY(n_given != n))
+        free_run_elsewhere(page + n_given, n - n_given);
 }
 
 /* One page of NORMAL, when the stack is full, or out of use. */
