@@ -7,7 +7,11 @@ How fast mm is is asked only where the clock counts instructions, and then of th
 import os
 import re
 import struct
+import sys
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "bench"))
+
+import machine as bench_machine     # (after the path to it)
 from lib import images, process
 from lib.machine import Machine, require_qemu
 from lib.report import Suite, check, check_equal, check_in
@@ -249,6 +253,17 @@ def ordinary(suite):
         suite.run("bench_is_ended_by_ctrl_c", interrupted, shell)
 
 
+def report_of_memory():
+    """scripts/bench's table of memory asks for 4 TiB, and says of each machine whether it meets its targets."""
+    check("4T" in [size[0] for size in bench_machine.SIZES], "no machine of 4 TiB")
+    for setup, share, taken, verdict in [
+            ((1, 0.5), (0.1, None), (5, 9), "**over**"), ((0.4, 0.5), (0.1, 0.01), (5, None), "**over**"),
+            ((1, None), (0.1, None), (10, 9), "**over**"), ((0.5, 0.5), (0.1, None), (9, 9), "ok"),
+            ((1, None), (0.1, None), (5, None), "")]:
+        row = bench_machine.memory_row("1G", setup, share, taken)
+        check_equal(row.split("|")[-2].strip(), verdict, row)
+
+
 def small(suite):
     """In machines that have no room for everything: an error where there is none, never more than that."""
     for mem in ["16M", "64M"]:
@@ -262,6 +277,7 @@ def main():
     counted(suite, trace_module())
     traces(suite)
     ordinary(suite)
+    suite.run("bench_report_of_memory_has_verdicts", report_of_memory)
     if suite.full:
         small(suite)
     suite.finish()
