@@ -85,8 +85,8 @@ static inline bool held_clear_word(u64 *word, u64 mask)
     return true;
 }
 
-/* The same for a block; one of several words, with the zone's lock held, since what is cleared may have to be set again. */
-static bool held_clear(phys_t first, unsigned order)
+/* The same for a block; of one that spans words, some may be cleared and set again. */
+static bool held_clear_words(phys_t first, unsigned order)
 {
     u64 *word = held_word(first);
 
@@ -102,20 +102,23 @@ static bool held_clear(phys_t first, unsigned order)
     return true;
 }
 
-/* The same, at any time.  A bit may be clear for a moment because of a wrong free of several words: who finds it so waits for
- * that to be over. */
-static bool held_clear_surely(phys_t first, unsigned order)
+/* Waits for wrong frees of blocks that span words, and clears the bits of a block. */
+static NOINLINE bool held_clear_locked(phys_t first, unsigned order)
 {
     struct mm_lock *lock = &page_of(first)->zone->lock;
-    bool cleared;
-    ul flags;
+    ul flags = platform_lock(lock);
+    bool cleared = held_clear_words(first, order);
 
-    if (LIKELY(order <= 6) && LIKELY(held_clear(first, order)))
-        return true;
-    flags = platform_lock(lock);
-    cleared = held_clear(first, order);
     platform_unlock(lock, flags);
     return cleared;
+}
+
+/* Clears the bits of a block; false, and nothing changed in the end, unless all of them were set. */
+static inline bool held_clear(phys_t first, unsigned order)
+{
+    if (LIKELY(order < 6) && LIKELY(held_clear_word(held_word(first), held_bit(first) * bits_low_mask(1u << order))))
+        return true;
+    return held_clear_locked(first, order);
 }
 
 bool frame_is_held(phys_t frame)
@@ -274,7 +277,7 @@ static NOINLINE int frame_free_slowly(phys_t first, unsigned order)
     if (order >= SPLIT_ORDERS)
         return frame_free_pages(first, order, DEBUG_HERE);
     if (page_of(first)->state != PAGE_SPLIT || first.addr - mm.debug.area.addr < mm.debug.area_bytes ||
-        !held_clear_surely(first, order))
+        !held_clear(first, order))
         return misuse_phys("frame_free", first);
     if (UNLIKELY(mm.debug.features != 0))
         debug_frames_freed(first, order, DEBUG_HERE);
