@@ -19,7 +19,8 @@ MUST_USE phys_t frame_alloc(unsigned zone, unsigned order);
 
 /*
  * frame_free - gives a block back: what frame_alloc gave, or an aligned part of it (whole pages of a block of pages).
- * Returns 0; anything else is misuse, reported, without effect, and -EFAULT.
+ * Returns 0; anything else is misuse, reported, without effect, and -EFAULT.  A top-level table that lies in the block is
+ * not looked for: it must not be loaded on any CPU any more.
  */
 int frame_free(phys_t first, unsigned order);
 

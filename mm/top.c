@@ -10,6 +10,8 @@
  * the memory is looked at before: a CPU that has a table loaded runs the kernel by it, and so the table has the kernel's entry
  * for its image (slot 511, which all spaces copy, see paging.c).  Memory without that entry is no top level that is loaded.
  *
+ * Who asks: kfree and the debug mode.  free_pages looks at its own CPU alone, frame_free not at all.
+ *
  * Limit.  The answer is of then: who loads a table and has it freed at the same time gets what he asked for.
  */
 #include <lib/compiler.h>
