@@ -35,10 +35,11 @@ static inline u8 word_live(ul word)
 
 #define ROLE_ADDRESS_SHIFT 16
 
-/* Of a page table: its used entries, 0 .. 512, which are how far behind the start of mm.no_object its word leads. */
+/* Of a page table: its used entries, 0 .. 512, which are how far behind the start of mm.no_object its word leads: that has
+ * no bit in common with them. */
 static inline unsigned word_used(ul word)
 {
-    return (unsigned)((word >> ROLE_ADDRESS_SHIFT) - (ul)mm.no_object);
+    return (unsigned)(word >> ROLE_ADDRESS_SHIFT) % NO_OBJECT_ALIGN;
 }
 
 /* Fills in what pages without a role table show.  Before the page array. */

@@ -30,6 +30,9 @@ struct descriptor_pool {
     struct list_node partial; /* frames with free units */
 };
 
+/* More than the entries of a page table: what counts them is added to the address (role.h). */
+#define NO_OBJECT_ALIGN 1024
+
 struct mm {
     /* configuration, set by mm_start */
     struct memory_map map;    /* the firmware's, limited (start.c); mm's own copy once there is memory for it */
@@ -63,7 +66,8 @@ struct mm {
 
     /* what fast paths and slow ones of all CPUs read, so in cache lines of its own */
     ul no_roles[PAGE_FRAMES] __attribute__((aligned(64))); /* the role table of a page that has none */
-    u8 no_object[PAGE_FRAMES + SLAB_MAX_OBJECTS]; /* the live bytes of a frame without objects; of a page table (role.c) */
+    /* the live bytes of a frame without objects; of a page table (role.c) */
+    u8 no_object[PAGE_FRAMES + SLAB_MAX_OBJECTS] __attribute__((aligned(NO_OBJECT_ALIGN)));
     struct paging_state paging;
     struct mmio_state mmio;
 
