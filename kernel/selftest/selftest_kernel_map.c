@@ -37,13 +37,15 @@ static void expect_not_writable_and_executable(const struct paging_run *run)
         test_fail(TEST_HERE, "0x%lx, 0x%lx bytes, is writable and executable", run->start.addr, run->bytes);
 }
 
-static void nothing_is_writable_and_executable(void)
+/* What callers map in SPECIAL and in the lower half is their affair. */
+static void nothing_of_the_kernel_is_writable_and_executable(void)
 {
     if (!cpu_features.no_execute) {
         test_skip("the CPU has no NX");
         return;
     }
-    EXPECT(for_each_run(0, 0, expect_not_writable_and_executable) != 0);
+    EXPECT(for_each_run(MM_KERNEL_HALF, MM_SPECIAL_START, expect_not_writable_and_executable) != 0);
+    EXPECT(for_each_run(MM_SPECIAL_END, 0, expect_not_writable_and_executable) != 0);
 }
 
 static void expect_no_user(const struct paging_run *run)
@@ -223,7 +225,7 @@ static void mmio_map_of_ram_is_write_back_whatever_is_asked(void)
 }
 
 static const struct test tests[] = {
-    TEST(nothing_is_writable_and_executable),
+    TEST(nothing_of_the_kernel_is_writable_and_executable),
     TEST(nothing_of_the_kernel_is_the_users),
     TEST(the_image_is_mapped_as_its_segments_say),
     TEST(text_and_rodata_cannot_be_written_under_any_name),

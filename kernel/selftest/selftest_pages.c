@@ -159,7 +159,7 @@ static void wrong_numbers_are_refused_with_one_log_line(void)
 
 static void attributes_are_the_flags_with_pgt_mapped_as_the_zone_has_it(void)
 {
-    const ul flags = PAGE_KERNEL_INIT | PAGE_DEVICE | PAGE_SHARED;
+    const ul flags = PAGE_KERNEL_INIT | PAGE_DEVICE | PAGE_SHARED, before = mm_stat().shared;
 
     for (unsigned zone = 0; zone < MM_N_ZONES; zone++) {
         struct Page *page = alloc_pages(selectors[zone], 1, flags);
@@ -167,9 +167,9 @@ static void attributes_are_the_flags_with_pgt_mapped_as_the_zone_has_it(void)
         if (page == NULL)
             continue;
         EXPECT_EQUAL(page->attr, zone == 2 ? flags : flags | PAGE_PGT_MAPPED);
-        EXPECT_EQUAL(mm_stat().shared, PAGE_2M_SIZE);
+        EXPECT_EQUAL(mm_stat().shared, before + PAGE_2M_SIZE);
         free_pages(page, 1);
-        EXPECT_EQUAL(mm_stat().shared, 0);
+        EXPECT_EQUAL(mm_stat().shared, before);
     }
 }
 
@@ -336,12 +336,14 @@ static void an_unmapped_request_gets_grown_pages_back_by_itself(void)
 {
     struct mm_zone_info unmapped;
     struct page_hoard hoard;
+    struct mm_what runs;
 
     mm_zone_info(2, &unmapped);
     page_hoard_fill(&hoard, ZONE_NORMAL);
     page_hoard_free(&hoard); /* now they are free, but NORMAL's */
     page_hoard_fill(&hoard, ZONE_UNMAPPED_IN_PGT);
-    EXPECT_EQUAL(hoard.n_pages, unmapped.n_whole_free_pages);
+    mm_describe_virt(virt((u64)hoard.runs), &runs); /* its list may itself lie in a grown page, which then stays NORMAL's */
+    EXPECT_EQUAL(hoard.n_pages, unmapped.n_whole_free_pages - runs.grown);
     page_hoard_free(&hoard);
 }
 

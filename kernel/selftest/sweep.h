@@ -28,6 +28,7 @@ struct sweep {
         SWEEP_NEVER_ASKS = 2, /* with one it is */
         SWEEP_MAY_LACK = 4,   /* refused also where no request fails on purpose: there is no such memory */
         SWEEP_TELLS = 8,      /* when refused, in exactly one log line; others in one at most */
+        SWEEP_MOVES = 16,     /* undoing makes tables anew, perhaps in pages with more role tables, or with fewer */
     } flags;
 };
 

@@ -148,7 +148,7 @@ void mapping_calls_with_the_kept_frames_in_use(void)
                                  undo_map_but_a_part,
                                  unmap_others_and_a_part,
                                  0,
-                                 SWEEP_ASKS};
+                                 SWEEP_ASKS | SWEEP_MOVES};
 
     for (ul i = 0; i < N_TRIES; i++) {
         const struct sweep one = {
