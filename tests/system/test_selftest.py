@@ -124,12 +124,26 @@ def twice_and_nothing_is_lost(counts):
         shell.error("selftest no_such_suite")
 
 
+def a_users_state_fails_nothing():
+    """What somebody took, mapped and made at the prompt before is not the tests' affair."""
+    with Machine(boot="pvh") as machine:
+        shell = machine.start_shell()
+        shell.kmalloc(64)
+        shell.alloc_pages("normal", 1, "shared")
+        shell.one("pt new")
+        shell.ok("map 0xffffa00000000000 0x1000000 4K")
+        for suite in ("stat", "kmalloc", "pages", "map", "kernel", "patterns"):
+            report = ktap.read(shell.lines(f"selftest {suite}", timeout=RUN_SECONDS))
+            check(report.names and not report.failed, f"{suite}: failed tests: {report.failed}{shell.tail()}")
+
+
 def main():
     suite = Suite(__doc__)
     require_qemu()
     counts = Counts()
     for name, options in (FULL if suite.full else QUICK).items():
         suite.run("selftest_" + name, run, options, counts)
+    suite.run("selftest_a_users_state_fails_nothing", a_users_state_fails_nothing)
     if suite.full:
         suite.run("selftest_from_the_boot_menu", from_the_menu, counts)
         suite.run("selftest_twice_and_nothing_is_lost", twice_and_nothing_is_lost, counts)
