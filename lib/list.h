@@ -74,6 +74,18 @@ static inline void list_remove(struct list_node *node)
     list_init(node);
 }
 
+/* Moves all nodes of one list to the end of another. */
+static inline void list_append(struct list_node *list, struct list_node *from)
+{
+    if (list_is_empty(from))
+        return;
+    from->next->prev = list->prev;
+    list->prev->next = from->next;
+    from->prev->next = list;
+    list->prev = from->prev;
+    list_init(from);
+}
+
 /* The first, the last node of a list; NULL when it is empty. */
 static inline struct list_node *list_first(const struct list_node *list)
 {

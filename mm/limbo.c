@@ -14,8 +14,12 @@
  *      role_frames_free, slab_destroy --> limbo --(every CPU seen outside)--> frames, descriptor frames
  *
  * With one CPU that is at once, except inside an interrupt handler; with several it is done for LIMBO_SLABS at a time,
- * by mm_shrink, and before memory runs out.  Where it is not possible just then, the next try is when there are twice as
- * many: taking them out and putting them back is not done over and over.
+ * by mm_shrink, and before memory runs out.  Where it is not possible just then (several CPUs, and interrupts off; another CPU
+ * is about it), the next try is when there are LIMBO_SLABS more: so the first who can wait settles all that has gathered.
+ * As long as nobody can, it gathers.
+ *
+ * Who must not fail in vain (limbo_settle) does not go by what another CPU is about: it waits for all CPUs itself, and then for
+ * those who were settling, so that what they had taken out is free, too.
  *
  * Locking: mm.limbo.lock, also inside a zone's.  Nothing is freed with it held.
  */
@@ -65,11 +69,9 @@ void limbo_add_table(phys_t frame)
 static void limbo_take(struct limbo *from, struct limbo *to)
 {
     ul flags = platform_lock(&from->lock);
-    struct list_node *node;
 
     list_init(&to->slabs);
-    while ((node = list_pop(&from->slabs)) != NULL)
-        list_add_tail(&to->slabs, node);
+    list_append(&to->slabs, &from->slabs);
     to->n_slabs = from->n_slabs;
     to->n_tables = from->n_tables;
     for (u32 i = 0; i < from->n_tables; i++)
@@ -90,28 +92,37 @@ static void limbo_leave_places(u32 n_tables)
 /* The tables come back to the places that were kept for them. */
 static void limbo_put_back(struct limbo *taken)
 {
-    struct list_node *node;
-    ul flags;
+    ul flags = platform_lock(&mm.limbo.lock);
 
-    while ((node = list_pop(&taken->slabs)) != NULL)
-        limbo_add_slab(container_of(node, struct slab, link));
-    flags = platform_lock(&mm.limbo.lock);
+    list_append(&mm.limbo.slabs, &taken->slabs);
+    mm.limbo.n_slabs += taken->n_slabs;
     for (u32 i = 0; i < taken->n_tables; i++)
         mm.limbo.table[mm.limbo.n_tables++] = taken->table[i];
     mm.limbo.n_tables_taken -= taken->n_tables;
     platform_unlock(&mm.limbo.lock, flags);
 }
 
+static void nothing(void)
+{
+}
+
+/* Waits until all CPUs have been seen outside of mm; false where that is not possible.  With something to run, other CPUs that
+ * ask at the same time are waited for; without, it is not possible then. */
+static bool wait_for_all(bool patiently)
+{
+    return (patiently && platform_synchronize(nothing)) || platform_synchronize(NULL);
+}
+
 /* One round; false when it is not possible to wait here. */
-static bool limbo_settle_once(void)
+static bool limbo_settle_once(bool patiently)
 {
     struct limbo taken;
     struct list_node *node;
 
     limbo_take(&mm.limbo, &taken);
-    if (!platform_synchronize(NULL)) {
+    if (!wait_for_all(patiently)) {
         limbo_put_back(&taken);
-        mm.limbo.n_slabs_due = 2 * mm.limbo.n_slabs + LIMBO_SLABS;
+        mm.limbo.n_slabs_due = mm.limbo.n_slabs + LIMBO_SLABS;
         return false;
     }
     mm.limbo.n_slabs_due = LIMBO_SLABS;
@@ -124,16 +135,31 @@ static bool limbo_settle_once(void)
 }
 
 /* What is freed may have been the last to need a role table, which then comes here in turn.  Two rounds do; unless other
- * CPUs go on filling it, which is no reason to stay here for ever.  One at a time: the others have better things to do
- * than to take everything out and put it back. */
+ * CPUs go on filling it, which is no reason to stay here for ever. */
+static void limbo_settle_rounds(bool patiently)
+{
+    for (unsigned round = 0; round < SETTLE_ROUNDS && mm.limbo.n_slabs + mm.limbo.n_tables != 0; round++)
+        if (!limbo_settle_once(patiently))
+            break;
+    __atomic_fetch_sub(&mm.limbo.n_settling, 1, __ATOMIC_SEQ_CST);
+}
+
 void limbo_settle(void)
 {
-    if (__atomic_exchange_n(&mm.limbo.settling, true, __ATOMIC_ACQUIRE))
-        return;
-    for (unsigned round = 0; round < SETTLE_ROUNDS && mm.limbo.n_slabs + mm.limbo.n_tables != 0; round++)
-        if (!limbo_settle_once())
+    __atomic_fetch_add(&mm.limbo.n_settling, 1, __ATOMIC_SEQ_CST);
+    limbo_settle_rounds(true);
+    for (unsigned round = 0; round < SETTLE_ROUNDS && __atomic_load_n(&mm.limbo.n_settling, __ATOMIC_SEQ_CST) != 0; round++)
+        if (!platform_synchronize(nothing))
             break;
-    __atomic_store_n(&mm.limbo.settling, false, __ATOMIC_RELEASE);
+}
+
+/* One CPU at a time: the others have better things to do than to take everything out and put it back. */
+static void limbo_settle_unless_others_do(void)
+{
+    u32 nobody = 0;
+
+    if (__atomic_compare_exchange_n(&mm.limbo.n_settling, &nobody, 1, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+        limbo_settle_rounds(false);
 }
 
 void limbo_settle_if_due(void)
@@ -142,5 +168,5 @@ void limbo_settle_if_due(void)
 
     if (mm.limbo.n_slabs >= mm.limbo.n_slabs_due || mm.limbo.n_tables == LIMBO_TABLES ||
         (alone && mm.limbo.n_slabs + mm.limbo.n_tables != 0))
-        limbo_settle();
+        limbo_settle_unless_others_do();
 }

@@ -15,7 +15,7 @@ struct slab;
 struct limbo {
     struct mm_lock lock;
     struct list_node slabs; /* descriptors of slabs that are no more */
-    bool settling; /* somebody is about it */
+    u32 n_settling; /* who is about it; atomic */
     u32 n_slabs, n_tables;
     u32 n_slabs_due;            /* so many slabs are worth a round */
     u32 n_tables_taken;         /* being settled, or about to come: their places in `table` are kept */
@@ -32,10 +32,12 @@ void limbo_add_slab(struct slab *slab);
 MUST_USE bool limbo_keep_place(void);
 void limbo_add_table(phys_t frame);
 
-/* Frees what is in limbo, once no CPU can be reading it; or does nothing, where it cannot wait for that. */
+/* Frees what is in limbo, once no CPU can be reading it; or does nothing, where it cannot wait for that.  While it waits, other
+ * CPUs may have this one's caches emptied. */
 void limbo_settle(void);
 
-/* The same when it is worth the while: much has gathered, or there is only one CPU to wait for. */
+/* The same when it is worth the while (much has gathered, or there is only one CPU to wait for) and nobody else is about it.
+ * This CPU's caches stay as they are. */
 void limbo_settle_if_due(void);
 
 #endif

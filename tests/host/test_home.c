@@ -306,6 +306,44 @@ static void one_shrink_brings_back_what_is_sent_on(void **state)
     assert_sound();
 }
 
+/* Where nobody can wait for other CPUs, descriptors gather in limbo; who can, settles them soon, not when they have doubled. */
+static void limbo_is_settled_by_the_first_who_can_wait(void **state)
+{
+    static void *objects[2 * N_GATHERED];
+
+    (void)state;
+    host_cpu = cpu[0]->other;
+    take(objects, 2 * N_GATHERED, 2048);
+    give(objects, 2 * N_GATHERED);
+    assert_in_range(mm.limbo.n_slabs, N_GATHERED / 2, N_GATHERED);
+    assert_in_range(mm.limbo.n_slabs_due, 0, mm.limbo.n_slabs + LIMBO_SLABS);
+    assert_sound();
+    run_on(0);
+    take(objects, N_GATHERED, 2048);
+    give(objects, N_GATHERED);
+    assert_in_range(mm.limbo.n_slabs, 0, LIMBO_SLABS);
+    assert_all_is_back();
+}
+
+/* mm_shrink leaves nothing in limbo because another CPU says that it is about it. */
+static void a_shrink_does_not_rely_on_who_settles_already(void **state)
+{
+    struct mm_stat_t now;
+    void *objects[N_OBJECTS];
+
+    (void)state;
+    mm.limbo.n_settling = 1;
+    take(objects, N_OBJECTS, 512);
+    give(objects, N_OBJECTS);
+    mm_shrink();
+    assert_int_equal(mm.limbo.n_slabs + mm.limbo.n_tables, 0);
+    assert_int_equal(mm.limbo.n_settling, 1);
+    mm.limbo.n_settling = 0;
+    now = mm_stat();
+    assert_memory_equal(&now, &at_start, sizeof now);
+    assert_sound();
+}
+
 /* ---- threads ---- */
 
 /* Where CPUs leave objects for each other. */
@@ -376,6 +414,8 @@ int main(void)
         TEST(slabs_of_an_idle_cpu_are_there_for_all),
         TEST(a_group_follows_its_slab),
         TEST(one_shrink_brings_back_what_is_sent_on),
+        TEST(limbo_is_settled_by_the_first_who_can_wait),
+        TEST(a_shrink_does_not_rely_on_who_settles_already),
         TEST(cpus_at_once_lose_nothing),
     };
 
