@@ -8,6 +8,12 @@
  * Context: kmalloc, kzalloc, kfree, alloc_pages, free_pages and mm_stat may be called anywhere but in NMI and
  * machine-check handlers.  The mapping calls and mm_shrink want interrupts on and no lock held.
  *
+ * Waiting: with several CPUs and interrupts on, kmalloc, kzalloc, kfree, alloc_pages and free_pages may wait until each
+ * other CPU has taken an interrupt.  So who holds a lock that another CPU may spin on with interrupts off calls them
+ * with interrupts off, too.  Then, as in interrupt handlers, they do without: memory that only other CPUs can give back
+ * is not had, so an allocation may fail sooner.  Two calls wait in any case, where a translation has to go: kfree of
+ * what is known as a top-level table, and alloc_pages of UNMAPPED when NORMAL has to return pages to it.
+ *
  * Misuse is detected in every build.  It is reported in one log line `mm: bad CALL(0xADDRESS): WHAT IT IS`,
  * counted by mm_misuse_count(), and has no other effect.
  */
@@ -108,7 +114,7 @@ struct mm_stat_t {
  *        32), and aligned to that.
  * @gfp:  0, or __GFP_ZERO to clear the whole object.
  * Returns NULL for more than 1 MiB (with a log line) or when memory is exhausted, caches drained and empty slabs
- * given back.  Cost: 14 instructions from the CPU's magazine.
+ * given back, as far as the context allows (see Waiting).  Cost: 14 instructions from the CPU's magazine.
  */
 void *kmalloc(ul size, gfp_t gfp);
 
