@@ -199,8 +199,9 @@ static NOINLINE int map_odd_range(phys_t top, ul start, ul phys_start, ul length
 {
     if (length == 0)
         return 0;
-    debug_note_call(MM_EVENT_MAP, start, length, DEBUG_HERE);
-    return map_range(top, start, phys_start, length, flags, use4k);
+    int result = map_range(top, start, phys_start, length, flags, use4k);
+    debug_note_call(MM_EVENT_MAP, result == 0 ? start : 0, length, DEBUG_HERE);
+    return result;
 }
 
 /* `flush` is of no use: entries only go from absent to present, and absent ones are never cached. */
@@ -259,8 +260,9 @@ static NOINLINE int unmap_odd(ul table, bool is_phys, ul start, ul length, const
 {
     if (length == 0)
         return 0;
-    debug_note_call(MM_EVENT_UNMAP, start, length, DEBUG_HERE);
-    return unmap_as(table, is_phys, start, length, call);
+    int result = unmap_as(table, is_phys, start, length, call);
+    debug_note_call(MM_EVENT_UNMAP, result == 0 ? start : 0, length, DEBUG_HERE);
+    return result;
 }
 
 /* mm_unmap_addr, too, ends in one of the next two; the report names the call. */

@@ -18,10 +18,7 @@ static bool has_feature(enum mm_debug_feature feature, const char *name)
 {
     if (mm_debug_features() & feature)
         return true;
-    out("nothing is noted: choose 'memory debug' in the boot menu, or boot with mm.debug=on (or "
-        "mm.debug=%s)\n",
-        name);
-    return false;
+    return out_error("nothing is noted: choose 'memory debug' in the boot menu, or boot with mm.debug=on (or mm.debug=%s)", name);
 }
 
 /* ---- owner ---- */
@@ -80,7 +77,7 @@ static bool run_owner(struct call *call)
     if (call->n && !call_number(call, 0, &at))
         return false;
     if (!has_feature(MM_DEBUG_OWNER, "owner"))
-        return true;
+        return false;
     if (!call->n) {
         show_sites(0, 1);
         show_records();
@@ -135,7 +132,7 @@ static bool run_leak(struct call *call)
     if (!choice_find(call->command->choices, call->argument[0]))
         return out_error("unknown sub-command 'leak %s'; there are mark and check", call->argument[0]);
     if (!has_feature(MM_DEBUG_OWNER, "owner"))
-        return true;
+        return false;
     return strcmp(call->argument[0], "mark") == 0 ? run_mark() : check_leaks();
 }
 
@@ -189,7 +186,7 @@ static bool run_trace(struct call *call)
     if (about && !call_option_number(call, "-a", &at))
         return false;
     if (!has_feature(MM_DEBUG_TRACE, "trace"))
-        return true;
+        return false;
     n_kept = pass_events(about, 0, false);
     out_styled(OUT_TITLE, "%9s %9s  %3s  %-11s  %-18s %13s  %s", "number", "seconds", "CPU", "call",
                "address", "bytes", "by");

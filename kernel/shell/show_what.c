@@ -7,6 +7,7 @@
 #include <kernel/shell/shell.h>
 #include <kernel/shell/show.h>
 #include <lib/printf.h>
+#include <mm/debug.h>
 #include <mm/inspect.h>
 #include <mm/memory_map.h>
 
@@ -117,6 +118,14 @@ static const char *kind_text(const struct mm_what *what)
     return "unknown";
 }
 
+/* Bytes before or behind an object that the debug mode guards. */
+static bool is_red_zone(u64 at, const struct mm_what *what)
+{
+    struct mm_owner owner;
+    return what->kind == MM_METADATA && mm_debug_owner(phys(at), &owner) && owner.kind == MM_OWNER_OBJECT &&
+           at - owner.start >= owner.bytes;
+}
+
 /* What the firmware says about the place. */
 static void show_firmware(u64 at)
 {
@@ -144,7 +153,7 @@ void show_physical(u64 at)
     char text[TEXT_BYTES];
     struct mm_what what;
     mm_describe_phys(phys(at), &what);
-    line("what", kind_text(&what));
+    line("what", is_red_zone(at, &what) ? "the red zone of an object of kmalloc" : kind_text(&what));
     if (what.block_bytes)
         show_block(&what);
     show_kind(&what);

@@ -229,11 +229,12 @@ static void report(void)
         sums_add(&sums, stress.interrupt_worker[i]);
     }
     out("%5lu s  %lu steps: %lu objects, %lu blocks, %lu runs of pages, %lu mappings, %lu in bursts; "
-        "%lu given away, %lu without memory",
+        "%lu given away; ",
         (time_ms() - begin_ms) / 1000, sums.n_steps, sums.n_made[THING_OBJECT], sums.n_made[THING_BLOCK],
-        sums.n_made[THING_PAGES], sums.n_made[THING_MAPPING], sums.n_in_bursts, sums.n_given, sums.n_refused);
+        sums.n_made[THING_PAGES], sums.n_made[THING_MAPPING], sums.n_in_bursts, sums.n_given);
     if (stress.n_faults != 0)
-        out(" (%lu of it on purpose)", stress.n_faults);
+        out("%lu requests failed on purpose, ", stress.n_faults);
+    out("%lu calls were refused for want of memory", sums.n_refused);
     if (stress.interrupt_ms != 0)
         out("; %lu timer interrupts, %lu a second on a CPU", stress.n_interrupts,
             stress.n_interrupts * 1000 / stress.interrupt_ms);

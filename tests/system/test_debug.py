@@ -154,6 +154,7 @@ def owners_are_told(debug):
         text = shell.text(command)
         check(re.search(rf"taken +by {BY.format('kmalloc')}", text), f"{command}: {text}")
         check_in("1,000 bytes, an object of kmalloc, live", text, command)
+    check_in("the red zone of an object of kmalloc", shell.text(f"whatis {at - 8:#x}"), "whatis of a red zone")
     check(re.search(rf"^ +1 +1,000  {BY.format('kmalloc')}$", shell.text("owner"), re.M), "owner has no line for it")
     shell.ok(f"kfree {at:#x}")
     text = shell.text(f"owner {at:#x}")
@@ -237,7 +238,7 @@ def without_the_mode():
     with Machine(cmdline="console=serial") as machine:
         shell = machine.start_shell()
         for command in ("owner", "owner 0x1000", "leak mark", "leak check", "trace", "trace 5"):
-            check_in("mm.debug=on", shell.one(command), command)
+            check_in("mm.debug=on", shell.error(command), command)
         check_equal(shell.text("whatis 0x1000000").count("taken"), 0, "owners told by whatis")
 
 
@@ -249,11 +250,11 @@ def features_by_a_list():
         debug.poke(at + 64)
         debug.one_report("check", r"bad write.*past an object of 64 bytes.*", "error: ")
         debug.shell.ok(f"kfree {at:#x}")
-        check_in("mm.debug=trace", debug.shell.one("trace"), "the trace that was not asked for")
+        check_in("mm.debug=trace", debug.shell.error("trace"), "the trace that was not asked for")
     with Machine(cmdline="console=serial mm.debug=owner,nonsense", mem="32M") as machine:
         shell = machine.start_shell()
         check_in("mm.debug=owner,nonsense", shell.text("log"), "the warning")
-        check_in("nothing is noted", shell.one("owner"), "owner after a wrong option")
+        check_in("nothing is noted", shell.error("owner"), "owner after a wrong option")
 
 
 def small_machine():
