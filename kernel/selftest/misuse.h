@@ -27,12 +27,16 @@ struct subject {
 
 enum misuse_call { BY_KFREE, BY_FREE_PAGES, BY_FRAME_FREE };
 
+/* Whether every machine has what a row needs: if not, a row that cannot be made is no failure. */
+enum misuse_need { ALWAYS, MAY_LACK };
+
 struct misuse {
     const char *name;
     enum misuse_call call;
-    bool (*make)(const struct misuse *misuse, struct subject *subject); /* false: not on this machine */
+    bool (*make)(const struct misuse *misuse, struct subject *subject); /* false: it cannot be had */
     const char *words; /* for subject->words, unless make finds better ones */
     ul a, b;           /* make's own */
+    enum misuse_need need;
 };
 
 /* Closed by one without a name. */

@@ -45,7 +45,7 @@ static struct {
 
 /* Since sweep_tell. */
 static struct {
-    u64 n_cases, n_requests, n_refused, n_survived;
+    u64 n_cases, n_tried, n_requests, n_refused, n_survived;
 } total;
 
 static bool prepare(void)
@@ -162,8 +162,10 @@ static bool sweep_rounds(enum fail_mode mode, bool with_caches)
     for (u64 n = 1; n <= MAX_REQUESTS; n++) {
         struct sweep_round round;
 
-        if (!prepare())
+        if (!prepare()) {
+            clean();
             return false;
+        }
         round = run_round(mode, with_caches, n);
         clean();
         if (round.n_failed == 0)
@@ -189,6 +191,14 @@ static bool take_reference(void)
     return true;
 }
 
+static void tell_impossible(const char *name)
+{
+    if (sweep.now->flags & SWEEP_MAY_MISS)
+        test_note("%s: not on this machine", name);
+    else
+        test_fail(TEST_HERE, "%s: could not be prepared", name);
+}
+
 static void sweep_case(const struct sweep *now)
 {
     char name[80];
@@ -197,6 +207,7 @@ static void sweep_case(const struct sweep *now)
     sweep.now = now;
     sweep.n_requests = sweep.n_refused = sweep.n_survived = 0;
     ksnprintf(name, sizeof name, now->name, now->argument);
+    total.n_cases++;
     possible = take_reference();
     for (unsigned i = 0; i < 4 && possible; i++) {
         bool with_caches = i / 2 != 0;
@@ -208,10 +219,10 @@ static void sweep_case(const struct sweep *now)
             test_fail(TEST_HERE, "%s: no request was there to fail", name);
     }
     if (!possible) {
-        test_note("%s: not on this machine", name);
+        tell_impossible(name);
         return;
     }
-    total.n_cases++;
+    total.n_tried++;
     total.n_requests += sweep.n_requests;
     total.n_refused += sweep.n_refused;
     total.n_survived += sweep.n_survived;
@@ -229,8 +240,8 @@ void sweep_all(const struct sweep *cases, unsigned n)
 
 void sweep_tell(void)
 {
-    test_note("cases: %lu; requests that were made to fail: %lu; calls refused: %lu; calls that got on without: %lu",
-              total.n_cases, total.n_requests, total.n_refused, total.n_survived);
+    test_note("cases: %lu of %lu; requests that were made to fail: %lu; calls refused: %lu; calls that got on without: %lu",
+              total.n_tried, total.n_cases, total.n_requests, total.n_refused, total.n_survived);
     memset(&total, 0, sizeof total);
 }
 

@@ -12,7 +12,7 @@
 struct sweep {
     const char *name; /* of the call and its state, for the notes: a format of one %lu, which is `argument` */
 
-    /* Brings the state about in which the call is made; false: this machine cannot.  NULL: nothing to do. */
+    /* Brings the state about in which the call is made; false: it cannot.  NULL: nothing to do. */
     bool (*prepare)(ul argument);
 
     /* Makes the call.  True: it succeeded.  False: it was refused, with its documented error. */
@@ -29,6 +29,7 @@ struct sweep {
         SWEEP_MAY_LACK = 4,   /* refused also where no request fails on purpose: there is no such memory */
         SWEEP_TELLS = 8,      /* when refused, in exactly one log line; others in one at most */
         SWEEP_MOVES = 16,     /* undoing makes tables anew, perhaps in pages with more role tables, or with fewer */
+        SWEEP_MAY_MISS = 32,  /* cannot be prepared everywhere; of others that is a failure */
     } flags;
 };
 
@@ -40,7 +41,8 @@ struct sweep {
  */
 void sweep_all(const struct sweep *cases, unsigned n);
 
-/* A note at the end of a test: how many requests all of its cases made, and how often they got on without. */
+/* A note at the end of a test: how many of its cases were tried, how many requests they made, and how often they got on
+ * without. */
 void sweep_tell(void);
 
 /* States.  All of them are undone by sweep_release. */

@@ -18,4 +18,7 @@ void selftest_host_stop(void);
  * fails, or is skipped. */
 void selftest_host_run(const struct test_suite *suite, const char *name);
 
+/* Whether this is in the notes of the test that ran last. */
+bool selftest_host_said(const char *text);
+
 #endif
