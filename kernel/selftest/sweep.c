@@ -68,29 +68,6 @@ static void fail_at(u64 n, const char *what)
     test_fail(TEST_HERE, "%s, request %lu: %s", name, n, what);
 }
 
-/* Every word of a table and of those below, but for what the CPU notes in it (accessed, dirty). */
-static u64 words_hash(phys_t table, unsigned level, u64 linear)
-{
-    const u64 *entries = paging_entries(table);
-    u64 hash = 0xcbf29ce484222325UL;
-
-    for (unsigned i = 0; i < ENTRIES_PER_TABLE; i++, linear += entry_bytes(level)) {
-        if (level == ENTRY_TOP_LEVEL && paging_slot_is_shared(linear) &&
-            entry_virt(linear).addr != MM_SPECIAL_START && entry_virt(linear).addr != SPECIAL_BORDER)
-            continue;
-        hash = (hash ^ (entries[i] & ~0x60UL) ^ i) * 0x100000001b3UL;
-        if (entry_is_present(entries[i]) && !entry_is_leaf(entries[i], level))
-            hash = (hash ^ words_hash(entry_table(entries[i]), level - 1, linear)) * 0x100000001b3UL;
-    }
-    return hash;
-}
-
-/* All tables of callers' mappings. */
-static u64 tables_hash_now(void)
-{
-    return words_hash(current_top(), ENTRY_TOP_LEVEL, 0);
-}
-
 static u64 n_role_tables(void)
 {
     u64 n = 0;
@@ -133,7 +110,7 @@ static struct sweep_round run_round(enum fail_mode mode, bool with_caches, u64 n
 {
     struct fail_info info;
     struct sweep_round round;
-    u64 n_notes, words = tables_hash_now();
+    u64 n_notes, words = table_words_hash(current_top().addr, true);
 
     sweep.mappings = mappings_hash(current_top());
     EXPECT(fail_arm(mode, n, with_caches));
@@ -148,7 +125,7 @@ static struct sweep_round run_round(enum fail_mode mode, bool with_caches, u64 n
     if (!round.succeeded && round.n_failed == 0 && !(sweep.now->flags & SWEEP_MAY_LACK))
         fail_at(n, "it is refused, but no request failed");
     sweep.n_requests = info.n_requests > sweep.n_requests ? info.n_requests : sweep.n_requests;
-    if (!round.succeeded && tables_hash_now() != words)
+    if (!round.succeeded && table_words_hash(current_top().addr, true) != words)
         fail_at(n, "it was refused, but a word of a table has changed");
     if (round.succeeded && sweep.now->undo != NULL)
         sweep.now->undo(sweep.now->argument);

@@ -30,20 +30,20 @@ bool test_expect_map(struct test_place place, const struct map_call *call)
 
 bool test_expect_refused(struct test_place place, const struct map_call *call)
 {
-    u64 hash = mappings_hash(current_top()), n_tables = paging_count_tables();
+    ul table = call->table != 0 ? call->table : current_top().addr;
+    u64 hash = table_words_hash(table, !call->is_virtual), n_tables = paging_count_tables();
     struct mm_stat_t stat = mm_stat();
     int result = map_call(call);
     bool right = result == -EFAULT;
 
     if (result == 0) {
         fail_map(place, call, "was not refused");
-        mm_unmap_proc_table(call->table != 0 ? call->table : current_top().addr, !call->is_virtual,
-                            call->virt, call->bytes); /* or the tests that follow would find it */
+        mm_unmap_proc_table(table, !call->is_virtual, call->virt, call->bytes); /* or the tests that follow would find it */
     } else if (!right) {
         fail_map(place, call, "gave something else than -EFAULT");
     }
-    if (mappings_hash(current_top()) != hash) {
-        fail_map(place, call, "changed mappings");
+    if (table_words_hash(table, !call->is_virtual) != hash) {
+        fail_map(place, call, "changed a word of a table");
         right = false;
     }
     right &= test_expect_equal(place, "page tables", paging_count_tables(), n_tables);

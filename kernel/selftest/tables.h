@@ -35,7 +35,7 @@ struct map_call {
 #define EXPECT_MAP(...) test_expect_map(TEST_HERE, &(struct map_call){__VA_ARGS__})
 bool test_expect_map(struct test_place place, const struct map_call *call);
 
-/* Makes the call, and expects -EFAULT, no change of any mapping of callers, and the same mm_stat. */
+/* Makes the call, and expects -EFAULT, no change of any word of its table or the current one, and the same mm_stat. */
 #define EXPECT_REFUSED(...) test_expect_refused(TEST_HERE, &(struct map_call){__VA_ARGS__})
 bool test_expect_refused(struct test_place place, const struct map_call *call);
 
@@ -67,6 +67,10 @@ ul mapped_leaf_bytes(ul virt);
 
 /* A number that changes when any mapping of callers in `top` changes: lower half and SPECIAL. */
 u64 mappings_hash(phys_t top);
+
+/* A number that changes when any word of the current tables changes, or of the table that a call names, which may be none:
+ * not even in a way that means the same. */
+u64 table_words_hash(ul table, bool is_phys);
 
 /*
  * Physical addresses without RAM, aligned to `alignment`, below MAXPHYADDR: above all RAM if there is room.
