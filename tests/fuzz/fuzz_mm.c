@@ -24,7 +24,7 @@ bool mm_play_may_fail(const struct mm_play *play)
 {
     struct mm_stat_t stat = mm_stat();
 
-    return play->failing || stat.free < stat.total / 2;
+    return play->failing || (stat.free < stat.total / 2 && !play_memory_has_room(ZONE_NORMAL, 1, 1));
 }
 
 struct mm_stat_t mm_play_before(void)
@@ -104,7 +104,8 @@ static void one_call(struct mm_play *play)
     unsigned which = (unsigned)fuzz_number(&play->bytes, 1);
     const struct call *call = &calls[(which & ~FROM_INTERRUPT) % ARRAY_LENGTH(calls)];
 
-    host_cpu_select(call->anywhere && which & FROM_INTERRUPT ? MM_CONTEXT_INTERRUPT : MM_CONTEXT_CODE);
+    play->in_interrupt = call->anywhere && which & FROM_INTERRUPT;
+    host_cpu_select(play->in_interrupt ? MM_CONTEXT_INTERRUPT : MM_CONTEXT_CODE);
     call->play(play);
     host_cpu_select(MM_CONTEXT_CODE);
     check_sums(play);
@@ -124,8 +125,9 @@ static void start_machine(struct mm_play *play)
     play->options.debug = how >= 180 ? MM_DEBUG_ALL : 0;
     play->ram_bytes = sizes[machine / ARRAY_LENGTH(options)];
     expect(machine_start_bytes(play->ram_bytes, &play->options) == NULL);
-    play_memory_start();
     play_mapping_start();
+    mm_shrink();
+    play_memory_start();
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t n)
@@ -135,7 +137,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t n)
     u64 hash;
 
     start_machine(&play);
-    mm_shrink();
     before = mm_stat();
     hash = tables_hash((u64)get_CR3());
     for (unsigned i = 1; play.bytes.left > 0; i++) {
@@ -147,6 +148,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t n)
     check_all();
     play_mapping_end(&play);
     play_memory_end();
+    mm_shrink();
+    play_memory_take_most(&play);
     mm_shrink();
     after = mm_stat();
     check_all();

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Objects, frames and pages.  The model is a list of owners: what each got, where it lies.  No two overlap, each is
- * aligned as promised, and what was written there is still there when it is given back.
+ * aligned as promised and in the zone that was asked for, and what was written there is still there when it is given back.  A call that gets
+ * nothing is believed only if the model has no whole pages free that would do.
  */
 #include <mm_play.h>
 
 #include <lib/bits.h>
 #include <mm/frame.h>
+#include <mm/inspect.h>
+#include <mm/page.h>
 #include <mm/slab.h>
+#include <paging_tools.h>
 
 #include <string.h>
 
@@ -24,9 +28,22 @@ struct owned {
 
 static struct owned objects[N_OBJECTS], blocks[N_BLOCKS];
 static bool pages[N_PAGES];
+static bool was_free[N_PAGES]; /* whole, in the beginning */
+
+/* Nothing but the image, the first MiB and what start took is in use. */
+static void note_free_pages(void)
+{
+    for (u64 i = 0; i < N_PAGES; i++) {
+        struct mm_what what;
+
+        mm_describe_phys(phys(i * PAGE_BYTES), &what);
+        was_free[i] = what.kind == MM_FREE_FRAME && what.block_bytes >= PAGE_BYTES;
+    }
+}
 
 void play_memory_start(void)
 {
+    note_free_pages();
     memset(objects, 0, sizeof(objects));
     memset(blocks, 0, sizeof(blocks));
     memset(pages, 0, sizeof(pages));
@@ -59,10 +76,65 @@ static u64 *last_word(const struct owned *owned)
     return (u64 *)phys_2_virt(owned->end - sizeof(u64));
 }
 
-static void take(struct mm_play *play, struct owned *owned, u64 start, u64 bytes, bool seen)
+/* ---- zones ---- */
+
+/* The first and the last byte: NORMAL may be anywhere, if the direct map shows it. */
+static void expect_in_zone(u64 start, u64 end, unsigned zone)
 {
+    struct host_translation got;
+    u64 top = (u64)get_CR3();
+    bool shown = host_walk(top, PAGE_OFFSET + start, &got) && got.phys == start &&
+                 host_walk(top, PAGE_OFFSET + end - 1, &got) && got.phys == end - 1;
+
+    if (zone == ZONE_UNMAPPED_IN_PGT)
+        expect(start >= mm.direct_end && !host_walk(top, PAGE_OFFSET + start, &got) &&
+               !host_walk(top, PAGE_OFFSET + end - 1, &got));
+    else
+        expect(shown && (zone != ZONE_DMA || end <= mm.dma_end));
+}
+
+static bool page_is_unused(u64 page)
+{
+    return page < N_PAGES && was_free[page] && page_at((u32)page)->roles == NULL &&
+           !play_memory_owns(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+}
+
+static bool has_run(u64 start, u64 end, u64 n_pages, u64 alignment)
+{
+    u64 n = 0;
+
+    for (u64 page = start / PAGE_BYTES; page < N_PAGES && (page + 1) * PAGE_BYTES <= end; page++) {
+        n = (n != 0 || page % alignment == 0) && page_is_unused(page) ? n + 1 : 0;
+        if (n == n_pages)
+            return true;
+    }
+    return false;
+}
+
+/* NORMAL may grow by pages of UNMAPPED; what it may borrow of DMA does not count here. */
+bool play_memory_has_room(unsigned zone, u64 n_pages, u64 alignment)
+{
+    if (zone == ZONE_DMA)
+        return has_run(0, mm.dma_end, n_pages, alignment);
+    return (zone == ZONE_NORMAL && has_run(mm.dma_end, mm.direct_end, n_pages, alignment)) ||
+           has_run(mm.direct_end, ~0UL, n_pages, alignment);
+}
+
+/* A call that is in order got nothing.  An interrupt handler has no means to make room. */
+static void expect_no_room(const struct mm_play *play, unsigned zone, u64 n_pages, u64 alignment)
+{
+    expect(play->failing || play->in_interrupt || !play_memory_has_room(zone, n_pages, alignment));
+}
+
+/* ---- owners ---- */
+
+static void take(struct mm_play *play, struct owned *owned, u64 start, u64 bytes, unsigned zone)
+{
+    bool seen = zone != ZONE_UNMAPPED_IN_PGT;
+
     expect(is_aligned(start, bytes) && start != 0 && start + bytes <= play->ram_bytes);
     expect(!play_memory_owns(start, start + bytes));
+    expect_in_zone(start, start + bytes, zone);
     *owned = (struct owned){.start = start, .end = start + bytes, .seen = seen};
     if (!seen)
         return;
@@ -117,7 +189,7 @@ void play_kmalloc(struct mm_play *play)
         return;
     if (zero)
         expect_zero(got, class_bytes);
-    take(play, object, virt_2_phys(got), class_bytes, true);
+    take(play, object, virt_2_phys(got), class_bytes, ZONE_NORMAL);
 }
 
 static void object_free(struct owned *object)
@@ -205,9 +277,12 @@ void play_frame_alloc(struct mm_play *play)
 
     expect(sound || phys_is_none(first));
     expect(!must || !phys_is_none(first));
-    if (phys_is_none(first))
+    if (phys_is_none(first)) {
+        if (sound)
+            expect_no_room(play, zone, order <= 9 ? 1 : 1UL << (order - 9), order <= 9 ? 1 : 1UL << (order - 9));
         return;
-    take(play, block, first.addr, FRAME_BYTES << order, zone != ZONE_UNMAPPED_IN_PGT);
+    }
+    take(play, block, first.addr, FRAME_BYTES << order, zone);
     block->order = order;
 }
 
@@ -251,6 +326,7 @@ static void pages_taken(struct mm_play *play, const struct Page *first, int n, u
 
         expect(start == first->addr_phys + (u64)i * PAGE_BYTES && is_aligned(start, PAGE_BYTES));
         expect(start + PAGE_BYTES <= play->ram_bytes && !play_memory_owns(start, start + PAGE_BYTES));
+        expect_in_zone(start, start + PAGE_BYTES, zone);
         expect(page->ref_counts == 1 && page->attr == attributes && Phy_to_2M_Page(start) == page);
     }
     for (int i = 0; i < n; i++)
@@ -268,6 +344,27 @@ void play_alloc_pages(struct mm_play *play)
     expect(sound || first == NULL);
     if (first != NULL)
         pages_taken(play, first, num, zone, flags);
+    else if (sound)
+        expect_no_room(play, zone, (u64)num, 1);
+}
+
+void play_memory_take_most(struct mm_play *play)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        int n = 63;
+
+        while (n > 0 && !play_memory_has_room(1U << i, (u64)n, 1))
+            n--;
+        if (n == 0)
+            continue;
+
+        struct Page *first = alloc_pages(1U << i, n, 0);
+
+        expect(first != NULL);
+        pages_taken(play, first, n, 1U << i, 0);
+        free_pages(first, n);
+        memset(&pages[first->addr_phys / PAGE_BYTES], 0, (u64)n);
+    }
 }
 
 static bool all_are_pages(u64 first, int n)
@@ -308,4 +405,5 @@ void play_memory_end(void)
     for (u64 i = 0; i < N_PAGES; i++)
         if (pages[i])
             free_pages(Phy_to_2M_Page(i * PAGE_BYTES), 1);
+    memset(pages, 0, sizeof(pages));
 }
