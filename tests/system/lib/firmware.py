@@ -5,14 +5,13 @@ QEMU loads an ELF file that holds the kernel's segments and a few instructions, 
 the loader's magic and the address of its information into registers and jump to the kernel's entry.  The information
 lies in low memory, behind what SeaBIOS clears before it leaves.
 """
-import json
+import collections
 import os
 import struct
 import subprocess
-import tempfile
 from dataclasses import dataclass
 
-from lib import images, process
+from lib import images
 from lib.report import Failure
 
 MULTIBOOT2_MAGIC = 0x36d76289
@@ -26,6 +25,7 @@ NOTE = struct.pack("<III4s", 4, 8, 18, b"Xen")
 STUB_BYTES = 64
 
 USABLE = 1
+FRAME = 4096
 GIB = 1 << 30
 ADDRESS_END = 1 << 52                   # there are no addresses from here on
 WRAP = 1 << 64
@@ -59,13 +59,26 @@ def cut(entries, ram=None):
 
 
 def usable_ranges(entries):
-    """[(start, end)] of the usable memory that the CPU reaches, as tessera-map says."""
-    with tempfile.NamedTemporaryFile("w", suffix=".map", dir=images.work_folder()) as file:
-        file.writelines(f"{base:#x} {length:#x} {kind}\n" for base, length, kind in entries)
-        file.flush()
-        said = json.loads(process.run([os.path.join(images.BUILD, "host", "tessera-map"), file.name, "-j"]))
-    ranges = [(base, base + length) for base, length in said["ranges"]]
-    return [(start, min(end, REACH_END)) for start, end in ranges if start < REACH_END]
+    """[(start, end)] of the usable memory that the CPU reaches: whole frames in which some entry says of every byte that
+    it is usable, and none says anything else.  From the map alone: nothing of the kernel's code has a part in it."""
+    sound = [(base, min(base + length, ADDRESS_END), kind) for base, length, kind in entries
+             if length != 0 and base + length <= WRAP and base < ADDRESS_END]
+    borders = sorted({at for start, end, _ in sound for at in (start, end)})
+    changes = collections.defaultdict(lambda: [0, 0])       # where entries begin and end: usable ones, others
+    for start, end, kind in sound:
+        changes[start][kind != USABLE] += 1
+        changes[end][kind != USABLE] -= 1
+    ranges, n_usable, n_other = [], 0, 0
+    for at, following in zip(borders, borders[1:]):
+        n_usable += changes[at][0]
+        n_other += changes[at][1]
+        if n_usable == 0 or n_other != 0:
+            continue
+        if ranges and ranges[-1][1] == at:
+            at = ranges.pop()[0]
+        ranges.append((at, following))
+    frames = [(-(-start // FRAME) * FRAME, min(end // FRAME * FRAME, REACH_END)) for start, end in ranges]
+    return [(start, end) for start, end in frames if start < end]
 
 
 # ---- the file that QEMU loads ----
