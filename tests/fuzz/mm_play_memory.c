@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Objects, frames and pages.  The model is a list of owners: what each got, where it lies.  No two overlap, each is
- * aligned as promised and in the zone that was asked for, and what was written there is still there when it is given back.  A call that gets
- * nothing is believed only if the model has no whole pages free that would do.
+ * aligned as promised and in the zone that was asked for, and what was written there is still there when it is given
+ * back.  A call that gets nothing is believed only if the model has no whole pages free that would do.
  */
 #include <mm_play.h>
 
