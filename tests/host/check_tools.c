@@ -15,3 +15,12 @@ void assert_broken(unsigned number, const char *what)
     assert_non_null(found.text);
     assert_int_equal(host_n_locks_held(), 0);
 }
+
+void assert_broken_as(unsigned number, const char *text)
+{
+    struct mm_violation found;
+
+    assert_broken(number, text);
+    assert_false(mm_check(&found));
+    assert_string_equal(found.text, text);
+}

@@ -10,6 +10,9 @@
 /* Fails the test unless mm_check finds exactly this invariant broken, says it in words, and holds no lock. */
 void assert_broken(unsigned number, const char *what);
 
+/* The same, and in these words. */
+void assert_broken_as(unsigned number, const char *text);
+
 /* Gives a place another value, expects that number, puts the old value back and expects that all is sound. */
 #define BREAK(number, place, value)                                                                          \
     do {                                                                                                     \

@@ -603,6 +603,11 @@ static void each_broken_invariant_is_named(void **state)
     BREAK(501, mm.debug.n_live, 0);
     BREAK(501, mm.debug.n_waiting, mm.debug.n_waiting + 1);
     BREAK(501, mm.debug.n_gone, mm.debug.n_gone + 1);
+    mm.debug.n_gone++;
+    mm.debug.n_waiting--;
+    assert_broken_as(501, "records of what is gone");
+    mm.debug.n_gone--;
+    mm.debug.n_waiting++;
     BREAK(501, mm.debug.free.next, &live->link);
     BREAK(501, waits->link.prev, &waits->link);
     BREAK(501, mm.debug.n_waiting, 0);

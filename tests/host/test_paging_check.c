@@ -172,6 +172,18 @@ static void i408_a_page_of_unmapped_is_in_the_direct_map(void **state)
     assert_int_equal(found.number, 408);
 }
 
+static void i408_no_ram_is_in_the_direct_map(void **state)
+{
+    struct mm_violation found;
+
+    (void)state;
+    *entry_of(PAGE_OFFSET + 0xa0000, 1) = 0xa0000 | PAGE_R_W | PAGE_PRESENT | PAGE_XD;
+    table_frame_use(table_of(PAGE_OFFSET, 1), 1);
+    assert_false(paging_check(&found));
+    assert_int_equal(found.number, 408);
+    assert_string_equal(found.text, "the direct map shows what is no RAM");
+}
+
 static void i409_a_part_of_the_direct_map_is_missing(void **state)
 {
     u64 *entry = entry_of(PAGE_OFFSET + MIB(32), 2);
@@ -283,6 +295,7 @@ int main(void)
         TEST(i407_a_leaf_has_an_impossible_address),
         TEST(i408_the_direct_map_shows_something_else),
         TEST(i408_a_page_of_unmapped_is_in_the_direct_map),
+        TEST(i408_no_ram_is_in_the_direct_map),
         TEST(i409_a_part_of_the_direct_map_is_missing),
         TEST(i410_the_direct_map_gives_rights_it_should_not),
         TEST(i411_page_0_is_mapped),
