@@ -410,11 +410,6 @@ static inline __attribute__((always_inline)) u32 give_some(struct Zone *zone, co
 
 void split_give_batch(struct Zone *zone, const phys_t *first, u32 n, unsigned order)
 {
-    if (order >= 6) { /* more than a word each */
-        for (u32 i = 0; i < n; i++)
-            split_give(zone, first[i], order);
-        return;
-    }
     for (u32 i = 0; i < n; i += GIVE_BATCH) {
         u32 n_now = (u32)min_u64(n - i, GIVE_BATCH);
 

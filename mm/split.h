@@ -39,7 +39,7 @@ void split_set_roles(struct Zone *zone, struct Page *page, ul *table);
 /* Makes an aligned block of frames free again.  A page all of whose frames are free becomes a whole page. */
 void split_give(struct Zone *zone, phys_t first, unsigned order);
 
-/* The same for n blocks of one order, all of this zone, at less cost. */
+/* The same for n blocks of one order below 6, less than a word each, all of this zone, at less cost. */
 void split_give_batch(struct Zone *zone, const phys_t *first, u32 n, unsigned order);
 
 /* The same for blocks with a role each, which they lose: for the first ones of the n that are this zone's, at least for one.  How

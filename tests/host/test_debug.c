@@ -439,6 +439,7 @@ static void each_thing_has_its_owner(void **state)
     mm_shrink();
     assert_true(mm_debug_owner(pointer_phys(p), &owner));
     assert_int_equal(owner.state, MM_OWNER_GONE);
+    assert_false(mm_debug_owner(phys(mm.ram_end), &owner));
     assert_int_equal(frame_free(block, 3), 0);
     free_pages(page, 3);
     assert_as_at_start();
