@@ -192,10 +192,12 @@ static enum refusal refusal_of(phys_t at)
 {
     struct mm_cpu *cpu = platform_cpu();
     enum refusal refusal = WRONG;
+    enum role role;
 
     mm_enter(cpu);
-    if (at.addr % FRAME_BYTES == 0 && role_of(at) > ROLE_TOP_LEVEL) {
-        refusal = top_is_loaded(at, 1UL << (role_of(at) - ROLE_TOP_LEVEL)) ? LOADED : RETIRED;
+    role = role_of(at);
+    if (at.addr % FRAME_BYTES == 0 && role > ROLE_TOP_LEVEL) {
+        refusal = top_is_loaded(at, 1UL << (role - ROLE_TOP_LEVEL)) ? LOADED : RETIRED;
         if (refusal == RETIRED)
             role_forget_top_level(at);
     }

@@ -98,26 +98,46 @@ static NOINLINE void slabs_destroy(struct mm_cpu *cpu, unsigned class, struct li
     }
 }
 
-/* Objects out of slabs that were nobody's, or of a fresh one; how many. */
+/* A slab with free objects that was nobody's, or that has just become empty, comes to this CPU's home. */
+static bool slab_reuse(struct mm_cpu *cpu, unsigned class, struct list_node *surplus)
+{
+    if (home_adopt(&cpu->home, class, surplus))
+        return true;
+    if (list_is_empty(surplus))
+        return false;
+    home_add(&cpu->home, class, container_of(list_pop(surplus), struct slab, link));
+    return true;
+}
+
+/* The same, or a fresh one.  Looking for memory empties all caches, so what was not there before may be there then. */
+static bool slab_obtain(struct mm_cpu *cpu, unsigned class, struct list_node *surplus)
+{
+    struct slab *slab;
+
+    if (slab_reuse(cpu, class, surplus))
+        return true;
+    slab = slab_create(class);
+    if (slab == NULL)
+        return slab_reuse(cpu, class, surplus);
+    slab_count(cpu, class, 1);
+    home_add(&cpu->home, class, slab);
+    return true;
+}
+
+/* Objects out of such a slab; how many. */
 static u32 slab_take_new(struct mm_cpu *cpu, unsigned class, struct round *round, u32 n, struct list_node *surplus)
 {
     u32 n_taken;
 
     do {
-        if (!home_adopt(&cpu->home, class, surplus)) {
-            struct slab *slab = slab_create(class);
-
-            if (slab == NULL)
-                return 0;
-            slab_count(cpu, class, 1);
-            home_add(&cpu->home, class, slab);
-        }
+        if (!slab_obtain(cpu, class, surplus))
+            return 0;
         n_taken = home_take(&cpu->home, class, round, n, surplus);
     } while (n_taken == 0); /* a shared home may have been emptied in between */
     return n_taken;
 }
 
-/* The same for what is in *surplus, most often nothing. */
+/* Destroys what is in *surplus, most often nothing. */
 static inline void surplus_destroy(struct mm_cpu *cpu, unsigned class, struct list_node *surplus)
 {
     if (UNLIKELY(!list_is_empty(surplus)))

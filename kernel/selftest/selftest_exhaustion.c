@@ -9,6 +9,7 @@
 #include <kernel/selftest/hoard.h>
 #include <kernel/selftest/suites.h>
 #include <kernel/selftest/tables.h>
+#include <kernel/selftest/world.h>
 #include <lib/bits.h>
 #include <mm/debug.h>
 #include <mm/inspect.h>
@@ -95,6 +96,43 @@ static void what_is_cached_is_used_before_an_allocation_fails(void)
     EXPECT_EQUAL(kfree(object), 0);
     objects_free(others);
     hoard_free(&hoard);
+}
+
+#define N_GIVEN 24
+
+static void *given[N_GIVEN];
+
+/* Of two neighbours in the first half one, of the second half all: slabs that are part free, and free ones. */
+static void give_some(void *n_given)
+{
+    for (unsigned i = 0; i < N_GIVEN; i += i < N_GIVEN / 2 ? 2 : 1) {
+        EXPECT_EQUAL(kfree(given[i]), 0);
+        given[i] = NULL;
+        ++*(u64 *)n_given;
+    }
+}
+
+/* What another CPU has freed lies in its caches, or waits in a home: as many objects must be had here. */
+static void objects_that_another_cpu_freed_serve_before_an_allocation_fails(void)
+{
+    for (ul bytes = 32; bytes <= 2048; bytes *= 2) {
+        void *others;
+        u64 n_given = 0;
+
+        for (unsigned i = 0; i < N_GIVEN; i++)
+            EXPECT((given[i] = kmalloc(bytes, 0)) != NULL);
+        hoard_fill(&hoard);
+        others = objects_take_all(bytes);
+        if (!world_run_elsewhere(give_some, &n_given))
+            give_some(&n_given);
+        for (unsigned i = 0; i < N_GIVEN; i++)
+            if (given[i] == NULL)
+                EXPECT((given[i] = kmalloc(bytes, 0)) != NULL);
+        for (unsigned i = 0; i < N_GIVEN; i++)
+            EXPECT_EQUAL(kfree(given[i]), 0);
+        objects_free(others);
+        hoard_free(&hoard);
+    }
 }
 
 static void alloc_pages_fails_with_one_log_line_and_takes_nothing(void)
@@ -242,6 +280,7 @@ static const struct test tests[] = {
     TEST(failures_are_counted_by_class),
     TEST(kmalloc_works_again_with_a_few_frames),
     TEST(what_is_cached_is_used_before_an_allocation_fails),
+    TEST(objects_that_another_cpu_freed_serve_before_an_allocation_fails),
     TEST(alloc_pages_fails_with_one_log_line_and_takes_nothing),
     TEST(a_mapping_without_memory_for_its_tables_is_undone),
     TEST(mmio_map_fails_as_a_whole),

@@ -4,6 +4,7 @@
 #include <check_tools.h>
 
 #include <lib/bits.h>
+#include <mm/frame.h>
 #include <mm/magazine.h>
 #include <mm/role.h>
 #include <mm/slab.h>
@@ -179,6 +180,33 @@ static void what_gathers_at_an_idle_cpu_is_collected(void **state)
     assert_in_range(cpu[1]->home.n_returned, 0, N_GATHERED - 1024 + 64);
     assert_true(mm_stat().free - n_free > MIB(3)); /* empty slabs went back to the frames, without mm_shrink */
     assert_false(cpu[0]->collect_is_due);
+    assert_all_is_back();
+}
+
+/* A slab that becomes empty at the moment when an object is wanted serves it, where homes keep no empty ones. */
+static void what_comes_back_serves_when_memory_is_exhausted(void **state)
+{
+    void *objects[12];
+    phys_t first = PHYS_NONE, frame;
+
+    (void)state;
+    run_on(1);
+    take(objects, 12, 2048);
+    magazine_drain(cpu[1], 6);
+    while (!phys_is_none(frame = frame_alloc(ZONE_NORMAL, 0))) {
+        *(phys_t *)phys_pointer(frame) = first;
+        first = frame;
+    }
+    run_on(0);
+    give(objects, 12);
+    magazine_drain(cpu[0], 6);
+    run_on(1);
+    take(objects, 12, 2048);
+    give(objects, 12);
+    for (; !phys_is_none(first); first = frame) {
+        frame = *(phys_t *)phys_pointer(first);
+        frame_free(first, 0);
+    }
     assert_all_is_back();
 }
 
@@ -409,6 +437,7 @@ int main(void)
         TEST(another_cpu_s_caches_are_not_touched),
         TEST(what_is_freed_elsewhere_goes_home),
         TEST(what_gathers_at_an_idle_cpu_is_collected),
+        TEST(what_comes_back_serves_when_memory_is_exhausted),
         TEST(what_gathers_in_a_shared_home_is_collected_from_here),
         TEST(an_object_back_from_elsewhere_is_still_free_only_once),
         TEST(slabs_of_an_idle_cpu_are_there_for_all),
