@@ -219,6 +219,12 @@ static const struct command_option write_options[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct command_option fill_options[] = {
+    {"-p", NULL, "ADDR is physical"},
+    {"-f", NULL, "whatever it is that is written to"},
+    {NULL, NULL, NULL},
+};
+
 static const struct command_option force_options[] = {
     {"-f", NULL, "also what is no RAM"},
     {NULL, NULL, NULL},
@@ -253,7 +259,7 @@ const struct command commands_memory[] = {
      .example = "kmalloc 4K\nfill $$ 4K 0xa5",
      .trouble = "as poke; nothing is written unless all of it may be",
      .run = run_fill,
-     .options = write_options,
+     .options = fill_options,
      .n_min = 3,
      .n_max = 3,
      .kinds = {ARGUMENT_ADDRESS, ARGUMENT_NONE}},

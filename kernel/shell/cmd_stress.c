@@ -53,6 +53,9 @@ static bool run_stress(struct call *call)
         request.parts = parse_parts(call_option(call, "-p"));
     if (request.parts == 0)
         return false;
+    if ((request.parts & STRESS_ACTS) == 0)
+        return out_error("-p %s: nothing is taken and freed; add objects, blocks, pages, mappings, ...",
+                         call_option(call, "-p"));
     if (call_has(call, "-i"))
         request.parts |= STRESS_INTERRUPTS;
     return stress_run(&request);

@@ -20,6 +20,7 @@ enum stress_part {
     STRESS_FAULTS = 1 << 10,    /* in every other slice, requests for memory fail on purpose */
     STRESS_WORK = (1 << 7) - 1, /* what is done at once */
     STRESS_ALL = (1 << 11) - 1,
+    STRESS_ACTS = STRESS_WORK | STRESS_SHOOT | STRESS_DUELS | STRESS_CROWD, /* what does something without the others */
     STRESS_INTERRUPTS = 1 << 11, /* allocation in timer interrupts, too */
     STRESS_SPOIL = 1 << 12,      /* a worker spoils an object of its own, to see the report: only when asked for */
 };

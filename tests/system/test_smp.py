@@ -134,6 +134,8 @@ def stress_of_one_part(smp):
                      "crowd", "objects,mappings,faults"):
             stress(shell, f"-p {part} 1 5", 1)
         shell.error("stress -p nonsense 1")
+        shell.error("stress -p spoil 1")
+        shell.error("stress -p faults,spoil 1")
         shell.error("stress 0")
         shell.error("stress")
 
