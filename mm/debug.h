@@ -87,7 +87,7 @@ bool mm_debug_owner(phys_t at, struct mm_owner *out);
 /* What was taken at one place of the program and is live. */
 struct mm_site {
     u64 caller[MM_DEBUG_CALLERS];
-    u64 n, bytes;      /* objects and runs; bytes asked for */
+    u64 n, bytes;      /* objects and runs, what is left of a run in two places twice; bytes asked for */
     u64 last_sequence; /* of the newest */
 };
 

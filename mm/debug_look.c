@@ -112,9 +112,19 @@ static bool same_callers(const struct mm_site *site, const struct mm_moment *mom
     return true;
 }
 
-static void site_add(struct mm_site *site, const struct debug_record *record)
+/* With the lock: no live piece of the same call lies just below.  What is freed of a run may be its first piece. */
+static bool begins_run(const struct debug_record *record)
 {
-    site->n += record->kind == MM_OWNER_OBJECT || record->asked != 0;
+    const struct debug_record *below = NULL;
+
+    if (record->kind != MM_OWNER_OBJECT && record->base != 0)
+        below = record_live_block(record->base - FRAME_BYTES);
+    return below == NULL || below->taken.sequence != record->taken.sequence;
+}
+
+static void site_add(struct mm_site *site, const struct debug_record *record, bool counts)
+{
+    site->n += counts;
     site->bytes += record->kind == MM_OWNER_OBJECT ? record->asked : record_bytes(record);
     if (record->taken.sequence >= site->last_sequence) {
         site->last_sequence = record->taken.sequence;
@@ -123,7 +133,7 @@ static void site_add(struct mm_site *site, const struct debug_record *record)
 }
 
 /* Adds a record to its site, a new one if need be; the last place is for all that find none. */
-static void sites_add(const struct debug_record *record, unsigned depth, unsigned *n)
+static void sites_add(const struct debug_record *record, bool counts, unsigned depth, unsigned *n)
 {
     struct mm_site *site = mm.debug.site;
     unsigned i = 0;
@@ -134,7 +144,7 @@ static void sites_add(const struct debug_record *record, unsigned depth, unsigne
         i--;
     if (i == *n)
         site[(*n)++] = (struct mm_site){0};
-    site_add(&site[i], record);
+    site_add(&site[i], record, counts);
     if (i == mm.debug.n_sites - 1)
         memset(site[i].caller, 0, sizeof site[i].caller);
 }
@@ -160,12 +170,14 @@ const struct mm_site *mm_debug_sites(u64 since, unsigned depth, unsigned *n, str
     for (u32 i = 0; i < mm.debug.n_used; i++) {
         ul flags = platform_lock(&mm.debug.lock);
         struct debug_record record = *record_at(i);
+        bool is_wanted = record.state == RECORD_LIVE && record.taken.sequence > since;
+        bool counts = is_wanted && begins_run(&record);
 
         platform_unlock(&mm.debug.lock, flags);
-        if (record.state != RECORD_LIVE || record.taken.sequence <= since)
+        if (!is_wanted)
             continue;
-        sites_add(&record, depth, n);
-        site_add(total, &record);
+        sites_add(&record, counts, depth, n);
+        site_add(total, &record, counts);
     }
     memset(total->caller, 0, sizeof total->caller);
     sites_sort(mm.debug.site, *n);

@@ -110,7 +110,7 @@ static void print_json(const struct bench *bench)
 static void print_heads(const struct bench *bench)
 {
     if (!bench->counts_instructions) {
-        out("these are ticks of the host's clock, not instructions: Linux's figures and the targets are left out\n");
+        out("these are ticks of the host's clock, not instructions: the table leaves Linux's figures and the targets out\n");
         out("%-21s %8s %9s\n", "ticks an operation", "of", "Tessera");
         return;
     }

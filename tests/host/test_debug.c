@@ -513,6 +513,31 @@ static void sums_by_call_site_and_since_a_mark(void **state)
     assert_as_at_start();
 }
 
+/* A run is one, however many pieces it is noted as and whichever of them are left; two when its middle is gone. */
+static void what_is_left_of_a_run_is_counted(void **state)
+{
+    struct Page *page = alloc_pages(ZONE_NORMAL, 7, 0);
+    struct mm_site total;
+    unsigned n;
+
+    (void)state;
+    assert_non_null(page);
+    mm_debug_sites(0, 1, &n, &total);
+    assert_int_equal(total.n, 1);
+    assert_int_equal(total.bytes, 7 * PAGE_BYTES);
+    free_pages(page, 1);
+    mm_debug_sites(0, 1, &n, &total);
+    assert_int_equal(total.n, 1);
+    assert_int_equal(total.bytes, 6 * PAGE_BYTES);
+    free_pages(page + 3, 1);
+    mm_debug_sites(0, 1, &n, &total);
+    assert_int_equal(total.n, 2);
+    assert_int_equal(total.bytes, 5 * PAGE_BYTES);
+    free_pages(page + 1, 2);
+    free_pages(page + 4, 3);
+    assert_as_at_start();
+}
+
 static void when_all_records_are_in_use_the_rest_has_none(void **state)
 {
     struct mm_debug_info info;
@@ -645,6 +670,7 @@ int main(void)
         TEST(each_thing_has_its_owner),
         TEST(parts_of_blocks_and_runs_can_be_freed),
         TEST(sums_by_call_site_and_since_a_mark),
+        TEST(what_is_left_of_a_run_is_counted),
         TEST(when_all_records_are_in_use_the_rest_has_none),
         TEST(the_trace_tells_the_last_calls_in_order),
         TEST(each_broken_invariant_is_named),
