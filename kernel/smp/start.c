@@ -41,7 +41,7 @@
 
 #define INIT_WAIT_US    10000
 #define STARTUP_WAIT_US 200
-#define SHOW_UP_WAIT_US 1000000
+#define SHOW_UP_WAIT_US 10000000
 #define STEP_US         50
 #define MAX_FAILURES    3
 

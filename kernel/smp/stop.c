@@ -15,7 +15,7 @@
 #include <kernel/smp/smp.h>
 #include <kernel/time/time.h>
 
-#define STOP_WAIT_US 200000
+#define STOP_WAIT_US 2000000
 #define STEP_US      50
 
 static struct {
