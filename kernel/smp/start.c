@@ -9,7 +9,7 @@
  *
  *      INIT to all, 10 ms;  then one after the other: start-up, and again after 200 us if it does not show up
  *
- * A CPU that does not show up in a second gets another INIT, so it cannot wake up later into tables that are
+ * A CPU that does not show up in ten seconds gets another INIT, so it cannot wake up later into tables that are
  * gone.  After MAX_FAILURES such, the list is taken for wrong.
  */
 #include <kernel/acpi/acpi.h>
