@@ -76,7 +76,7 @@ struct mm_owner {
     enum mm_owner_kind kind;
     enum mm_owner_state state;
     u64 start, bytes; /* physical: the object, without its red zone, or the aligned block */
-    u64 asked_bytes;  /* what was asked for; a run of pages may be noted as several blocks */
+    u64 asked_bytes;  /* of the call that took it: of a whole run, which may be noted as several blocks */
     struct mm_moment taken;
     struct mm_moment freed; /* sequence 0 while it is live */
 };

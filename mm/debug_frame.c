@@ -128,8 +128,7 @@ u64 debug_check_filled(void)
 
 /* ---- owners ---- */
 
-/* Notes an aligned block as somebody's; `asked`: frames of all that it is a part of, 0 but in the first part.
- */
+/* Notes an aligned block as somebody's; `asked`: frames of all that the call took, of which it may be a part. */
 static void note_taken(enum mm_owner_kind kind, phys_t first, unsigned order, u32 asked,
                        const struct mm_moment *moment)
 {
@@ -155,13 +154,13 @@ static void note_taken(enum mm_owner_kind kind, phys_t first, unsigned order, u3
     platform_unlock(&mm.debug.lock, flags);
 }
 
-/* Cuts a live block in halves.  Without a record for the upper one that is nobody's from now on. */
+/* Cuts a live block in halves; both tell what was asked for once.  Without a record for the upper one that is nobody's
+ * from now on. */
 static void block_halve(struct debug_record *record)
 {
     struct debug_record *upper = record_new();
 
     record->order--;
-    record->asked = record->asked != 0 ? (u32)1 << record->order : 0;
     if (upper == NULL) {
         __atomic_fetch_add(&mm.debug.n_untracked, 1, __ATOMIC_RELAXED);
         return;
@@ -249,7 +248,7 @@ static unsigned leading_order(phys_t first, u32 n)
 
 void debug_pages_taken(phys_t first, u32 n, struct debug_here here)
 {
-    u32 asked = n * (u32)PAGE_FRAMES;
+    const u32 asked = n * (u32)PAGE_FRAMES;
     struct mm_moment moment;
 
     debug_moment(&moment, here);
@@ -259,7 +258,6 @@ void debug_pages_taken(phys_t first, u32 n, struct debug_here here)
 
         block_hand_out(first, order);
         note_taken(MM_OWNER_PAGES, first, order, asked, &moment);
-        asked = 0;
         n -= (u32)1 << (order - SPLIT_ORDERS);
         first = phys_add(first, FRAME_BYTES << order);
     }

@@ -16,11 +16,10 @@ static u64 object_bytes(const struct debug_record *record)
     return 1UL << (record_object_class(record) + CLASS_MIN_SHIFT);
 }
 
+/* The same for all blocks of a run. */
 static u64 asked_bytes(const struct debug_record *record)
 {
-    if (record->kind == MM_OWNER_OBJECT)
-        return record->asked;
-    return record->asked != 0 ? record->asked * FRAME_BYTES : record_bytes(record);
+    return record->kind == MM_OWNER_OBJECT ? record->asked : record->asked * FRAME_BYTES;
 }
 
 static enum mm_owner_state owner_state(const struct debug_record *record)

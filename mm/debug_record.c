@@ -9,7 +9,7 @@
  *          +---- record_drop: the memory has a new owner <------- the oldest of more than GONE_MAX ---+
  *
  * Blocks of frames and of pages are aligned powers of two.  A run of pages is noted as the largest such
- * blocks that it consists of, the first of which says how much was asked for.  What is freed may be a part of
+ * blocks that it consists of, each of which says how much was asked for in all.  What is freed may be a part of
  * a block: then the block's record is cut in halves until one is the part.
  *
  * An address is looked for at each alignment that an object's slot, or a block, can have: 16 and 25 steps in

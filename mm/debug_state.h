@@ -21,7 +21,7 @@ struct debug_record {
     struct list_node link;
     u64 base;      /* physical: of the slot, or of the block */
     u32 chain;     /* the next of the same hash, an index */
-    u32 asked;     /* bytes of an object, frames of a block; 0 in all pieces of a run but the first */
+    u32 asked;     /* what the call asked for: bytes of an object, frames of the run that the block is a part of */
     u8 kind;       /* enum mm_owner_kind */
     u8 state;      /* enum record_state */
     u8 order;      /* the slot's class, or the block's order in frames */

@@ -538,6 +538,34 @@ static void what_is_left_of_a_run_is_counted(void **state)
     assert_as_at_start();
 }
 
+static void assert_pages_were_asked_for(u64 first, unsigned n, unsigned n_asked)
+{
+    for (unsigned i = 0; i < n; i++) {
+        struct mm_owner owner;
+
+        assert_true(mm_debug_owner(phys(first + i * PAGE_BYTES + 5), &owner));
+        assert_int_equal(owner.asked_bytes, n_asked * PAGE_BYTES);
+    }
+}
+
+/* Whichever address of a run is asked about, and whatever else of it is gone. */
+static void all_of_a_run_tells_the_same_was_asked_for(void **state)
+{
+    struct Page *page = alloc_pages(ZONE_NORMAL, 13, 0);
+    u64 first;
+
+    (void)state;
+    assert_non_null(page);
+    first = page->addr_phys;
+    assert_pages_were_asked_for(first, 13, 13);
+    free_pages(page + 6, 3);
+    assert_pages_were_asked_for(first, 13, 13);
+    free_pages(page, 6);
+    free_pages(page + 9, 4);
+    assert_pages_were_asked_for(first, 13, 13);
+    assert_as_at_start();
+}
+
 static void when_all_records_are_in_use_the_rest_has_none(void **state)
 {
     struct mm_debug_info info;
@@ -671,6 +699,7 @@ int main(void)
         TEST(parts_of_blocks_and_runs_can_be_freed),
         TEST(sums_by_call_site_and_since_a_mark),
         TEST(what_is_left_of_a_run_is_counted),
+        TEST(all_of_a_run_tells_the_same_was_asked_for),
         TEST(when_all_records_are_in_use_the_rest_has_none),
         TEST(the_trace_tells_the_last_calls_in_order),
         TEST(each_broken_invariant_is_named),

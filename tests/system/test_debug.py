@@ -161,6 +161,10 @@ def owners_are_told(debug):
     check(re.search(rf"freed +by {BY.format('kfree')}", text), f"owner of a freed object: {text}")
     check_in("in quarantine", text, "owner of a freed object")
     check_in("whatis tells", shell.error("owner 0x1000"), "owner of low memory")
+    page = shell.alloc_pages("normal", 7)
+    for at in range(page, page + (14 << 20), 1 << 20):
+        check_in("14,680,064 bytes, pages of alloc_pages, live", shell.text(f"owner {at:#x}"), "owner of a run of pages")
+    shell.ok(f"free_pages {page:#x} 7")
 
 
 def a_page_table_says_what_it_serves(debug):
