@@ -40,12 +40,12 @@
 
 #define PAGES_MAX 63
 
-/* What Phy_to_2M_Page gives for an address without RAM.  Read-only. */
+/* What Phy_to_2M_Page gives for an address behind all RAM; in a hole it is the blank page there.  Both are read-only. */
 static const struct Page no_ram_page;
 
 struct Page *mm_page_at(ul at)
 {
-    return page_exists(phys(at)) ? page_of(phys(at)) : (struct Page *)&no_ram_page;
+    return at < mm.ram_end ? page_of(phys(at)) : (struct Page *)&no_ram_page;
 }
 
 /* Makes pages [first, first + n) of one zone, nobody's, the caller's. */
@@ -276,6 +276,10 @@ static bool pages_are_misused(const struct Page *page, int number)
 
     if (page == &no_ram_page) {
         mm_misuse("free_pages", (ul)page, "no RAM there");
+        return true;
+    }
+    if (offset % sizeof *page == 0 && offset / sizeof *page - mm.n_pages < MM_RAM_LIMIT / PAGE_BYTES - mm.n_pages) {
+        mm_misuse("free_pages", offset / sizeof *page * PAGE_BYTES, "no RAM there"); /* where an element would be */
         return true;
     }
     if (offset % sizeof *page != 0 || offset / sizeof *page >= mm.n_pages) {

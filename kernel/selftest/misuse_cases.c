@@ -338,11 +338,12 @@ static bool make_page_between(const struct misuse *misuse, struct subject *subje
                      (ul)subject->pages + misuse->a);
 }
 
+/* a: how far.  Next to the last one, where the array would have an element if there were more RAM, its page is named. */
 static bool make_page_behind_array(const struct misuse *misuse, struct subject *subject)
 {
     const struct Page *page = page_at(mm.n_pages + (u32)misuse->a);
 
-    return pages_are(subject, page, 1, (ul)page);
+    return pages_are(subject, page, 1, misuse->a == 0 ? mm.n_pages * PAGE_2M_SIZE : (ul)page);
 }
 
 static bool make_object_as_page(const struct misuse *misuse, struct subject *subject)
@@ -428,7 +429,7 @@ const struct misuse misuses[] = {
     {"page 0", BY_FREE_PAGES, make_page_at, "never allocated", 0, 0, ALWAYS},
     {"8 bytes into a struct Page", BY_FREE_PAGES, make_page_between, "never allocated", 8, 0, ALWAYS},
     {"the end of a struct Page", BY_FREE_PAGES, make_page_between, "never allocated", 127, 0, ALWAYS},
-    {"behind the page array", BY_FREE_PAGES, make_page_behind_array, "never allocated", 0, 0, ALWAYS},
+    {"behind the page array", BY_FREE_PAGES, make_page_behind_array, "no RAM there", 0, 0, ALWAYS},
     {"far behind the page array", BY_FREE_PAGES, make_page_behind_array, "never allocated", 1UL << 31, 0,
      ALWAYS},
     {"an object", BY_FREE_PAGES, make_object_as_page, "never allocated", 128, 0, ALWAYS},

@@ -11,6 +11,7 @@
 #include <kernel/shell/suggest.h>
 #include <lib/string.h>
 #include <mm/inspect.h>
+#include <mm/layout.h>
 #include <mm/mm.h>
 
 #define MAX_PAGES 63 /* of one call of alloc_pages */
@@ -101,17 +102,25 @@ static void forget_pages(u64 at, int n_pages)
         results_forget(at + (u64)i * PAGE_2M_SIZE, RESULT_PAGES);
 }
 
+/* The page to free.  Behind all RAM what the page array would have there, so that the report names the address. */
+static struct Page *page_at_number(u64 at)
+{
+    return at < mm_ram_end() ? Phy_to_2M_Page(at) : (struct Page *)MM_PAGE_ARRAY + (at >> PAGE_2M_SHIFT);
+}
+
 static bool run_free_pages(struct call *call)
 {
     u64 at;
     int n_pages = 0;
     if (!call_number(call, 0, &at) || !pages_argument(call, 1, &n_pages))
         return false;
+    if (at >= MM_RAM_LIMIT)
+        return out_error("0x%lx is no physical address of RAM, which ends at 0x%lx", at, mm_ram_end());
     if (at & ~PAGE_2M_MASK)
         return out_error("0x%lx is not the start of a page: pages are 2 MiB, this one begins at 0x%lx", at,
                          at & PAGE_2M_MASK);
     ul before = mm_misuse_count();
-    free_pages(Phy_to_2M_Page(at), n_pages);
+    free_pages(page_at_number(at), n_pages);
     if (mm_misuse_count() != before)
         return out_error("free_pages(0x%lx, %d) was refused", at, n_pages);
     forget_pages(at, n_pages);
