@@ -24,6 +24,7 @@
 #include <kernel/time/time.h>
 #include <lib/bits.h>
 #include <lib/string.h>
+#include <mm/fail.h>
 #include <mm/frame.h>
 #include <mm/inspect.h>
 
@@ -141,7 +142,7 @@ static void take_objects(struct taken *taken)
 static void tell_objects(const struct taken *taken)
 {
     tell_blocks(taken);
-    out("in %s objects, the last of %s, and then NULL", format_thousands(taken->n).s,
+    out("in %s object%s, the last of %s, and then NULL", format_thousands(taken->n).s, taken->n == 1 ? "" : "s",
         format_size(taken->last_bytes).s);
 }
 
@@ -187,8 +188,8 @@ static void take_pages(struct taken *taken)
 
 static void tell_pages(const struct taken *taken)
 {
-    out("in %s runs of 2 MiB pages, the last of %s, and then NULL", format_thousands(taken->n).s,
-        format_size(taken->last_bytes).s);
+    out("in %s run%s of 2 MiB pages, the last of %s, and then NULL", format_thousands(taken->n).s,
+        taken->n == 1 ? "" : "s", format_size(taken->last_bytes).s);
 }
 
 static bool give_pages(struct taken *taken)
@@ -227,7 +228,8 @@ static void take_mappings(struct taken *taken)
 static void tell_mappings(const struct taken *taken)
 {
     tell_blocks(taken);
-    out("in page tables for %s mappings of 4 KiB, and then -EFAULT", format_thousands(taken->n_mappings).s);
+    out("in page tables for %s mapping%s of 4 KiB, and then -EFAULT", format_thousands(taken->n_mappings).s,
+        taken->n_mappings == 1 ? "" : "s");
 }
 
 static bool give_mappings(struct taken *taken)
@@ -280,6 +282,22 @@ static void tell_taken(const struct way *way, const struct taken *taken, const s
             format_size(info.n_grown_pages * PAGE_2M_SIZE).s);
 }
 
+static struct fail_info fail_now(void)
+{
+    struct fail_info info;
+    fail_info(&info);
+    return info;
+}
+
+/* What `fail` had to do with it that a way came to its end. */
+static void tell_failed(const struct fail_info *before)
+{
+    struct fail_info now = fail_now();
+    if (now.mode != FAIL_OFF)
+        out("%-12s %s of its %s requests for memory failed on purpose\n", "",
+            format_thousands(now.n_failed - before->n_failed).s, format_thousands(now.n_requests - before->n_requests).s);
+}
+
 /* The fields that are not as they were, as an error. */
 static bool is_as_before(const struct way *way, const struct mm_stat_t *before)
 {
@@ -299,10 +317,13 @@ static bool run_way(const struct way *way, struct call *call)
     bool logged = memory_log_notes(false), ok = true, right;
     mm_shrink();
     struct mm_stat_t before = mm_stat();
+    struct fail_info fail_before = fail_now();
     u64 start = time_ms();
     way->take(&taken);
-    if (!out_interrupted())
+    if (!out_interrupted()) {
         tell_taken(way, &taken, &before);
+        tell_failed(&fail_before);
+    }
     memory_log_notes(logged);
     if (call->n && !out_interrupted())
         ok = call_run_rest(call, 0);
@@ -331,10 +352,12 @@ bool oom_run(struct call *call)
         return out_error("there is no way '%s'; ways are kmalloc, alloc_pages, mapping", name);
     out("%-12s free ", "before");
     tell_free();
+    if (fail_now().mode != FAIL_OFF)
+        out("%-12s 'fail' is set: requests for memory fail on purpose, so each way may end early\n", "");
     for (unsigned i = 0; i < ARRAY_LENGTH(ways) && ok && !out_interrupted(); i++)
         if (!name || !strcmp(name, ways[i].name))
             ok = run_way(&ways[i], call);
-    if (!call->n)
+    if (!call->n && fail_now().mode == FAIL_OFF)
         out("DMA keeps a quarter of itself, and UNMAPPED gives NORMAL whole pages of 2 MiB only: so "
             "something is left\n");
     return ok && (call->n || out_interrupted() || out_ok());

@@ -98,6 +98,23 @@ def fail_wants_sense(memory):
         check_equal(shell.lines("fail")[0], "off", "fail")
 
 
+def oom_says_what_fail_had_to_do_with_it(memory):
+    """Not that memory was at its end."""
+    shell = memory.shell
+    for line in ("fail from 3", "fail nth 5"):
+        shell.ok(line)
+        text = "\n".join(shell.ok("oom", OOM_SECONDS))
+        check_in("'fail' is set", text, line)
+        found = re.findall(r"([\d,]+) of its ([\d,]+) requests for memory failed on purpose", text)
+        check_equal(len(found), 3, f"{line}: ways that tell how many failed: {text}")
+        n_failed = sum(int(failed.replace(",", "")) for failed, _ in found)
+        check_equal(n_failed, requests(shell)[1], f"{line}: requests that failed")
+        check("DMA keeps" not in text, f"{line}: {text}")
+        shell.ok("fail off")
+        memory.as_before()
+    check("'fail'" not in shell.text("oom", OOM_SECONDS), "oom speaks of fail when it is off")
+
+
 def with_several_cpus(_unused):
     """Each CPU's caches are out of use, and in use again: stress with failing requests, and all comes back."""
     with Machine(boot="pvh", extra=("-smp", "4")) as machine:
@@ -159,7 +176,7 @@ def main():
     with Machine(boot="pvh") as machine:
         memory = Memory(machine.start_shell())
         for test in [nth_fails_once, every_call_is_refused_in_its_way, every_second_fails_and_what_succeeds_is_sound,
-                     fail_wants_sense]:
+                     fail_wants_sense, oom_says_what_fail_had_to_do_with_it]:
             suite.run(test.__name__, test, memory)
     suite.run("fail_with_several_cpus", with_several_cpus, None)
     for name, options in (FULL if suite.full else MACHINES).items():
