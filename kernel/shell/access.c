@@ -12,6 +12,7 @@
 #include <kernel/cpu/features.h>
 #include <kernel/cpu/probe.h>
 #include <kernel/shell/out.h>
+#include <kernel/shell/regions.h>
 #include <kernel/shell/tables.h>
 #include <lib/printf.h>
 #include <mm/inspect.h>
@@ -64,6 +65,8 @@ static bool locate_physical(const struct access *access, u64 at, bool writable, 
 static bool locate_virtual(u64 at, bool writable, u64 *pointer)
 {
     struct paging_path path;
+    if (!region_is_canonical(at))
+        return out_error("0x%lx is not canonical: its bits 48 to 63 are not all as bit 47 is", at);
     paging_walk(tables_current(), virt(at), &path);
     if (!path.mapped)
         return out_error("0x%lx is not mapped", at);

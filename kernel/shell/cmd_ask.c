@@ -26,8 +26,10 @@ static bool show_virtual(u64 at)
     struct paging_path path;
     out_styled(OUT_TITLE, "0x%lx as a virtual address", at);
     out("  %-10s %s\n", "region", region_find(at)->name);
-    if (!region_is_canonical(at))
+    if (!region_is_canonical(at)) {
+        out("  %-10s no address: its bits 48 to 63 are not all as bit 47 is\n", "what");
         return false;
+    }
     show_symbol(at);
     paging_walk(tables_current(), virt(at), &path);
     if (!path.mapped) {

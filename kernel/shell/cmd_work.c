@@ -6,20 +6,36 @@
 #include <kernel/shell/commands.h>
 #include <kernel/shell/out.h>
 #include <kernel/shell/suggest.h>
+#include <lib/printf.h>
+#include <lib/string.h>
 #include <mm/debug.h>
 #include <mm/fail.h>
 #include <mm/inspect.h>
 
+#define NAMES_BYTES 320
+
+/* "a b c", as much as there is room for. */
+static void suite_names(char *text, size_t size)
+{
+    const char *name;
+    size_t length = 0;
+    text[0] = 0;
+    for (unsigned i = 0; (name = selftest_name(i)) && length + strlen(name) + 2 < size; i++)
+        length += (size_t)ksnprintf(text + length, size - length, "%s%s", i ? " " : "", name);
+}
+
 static bool unknown_suite(const char *word)
 {
     struct suggestion nearest;
+    char names[NAMES_BYTES];
     const char *name;
     suggest_start(&nearest, word);
     for (unsigned i = 0; (name = selftest_name(i)); i++)
         suggest_try(&nearest, name);
+    suite_names(names, sizeof names);
     if (nearest.best)
-        return out_error("there is no test suite '%s'; did you mean '%s'?", word, nearest.best);
-    return out_error("there is no test suite '%s'", word);
+        return out_error("there is no test suite '%s'; did you mean '%s'? there are %s", word, nearest.best, names);
+    return out_error("there is no test suite '%s'; there are %s", word, names);
 }
 
 static bool run_selftest(struct call *call)

@@ -122,7 +122,7 @@ static bool looks_hex(const char *text)
 
 static bool take_symbol(struct evaluation *e, u64 *value)
 {
-    char name[SYMBOL_BYTES];
+    char name[SYMBOL_BYTES], why[SYMBOL_BYTES + 48];
     const char *start = e->at;
     while (is_name_byte(*e->at))
         e->at++;
@@ -133,7 +133,10 @@ static bool take_symbol(struct evaluation *e, u64 *value)
         if (e->names->symbol(name, value))
             return true;
     }
-    return fail(e, length && looks_hex(start) ? "is not a number: hex begins with 0x" : "is not a number");
+    if (!length || looks_hex(start))
+        return fail(e, length ? "is not a number: hex begins with 0x" : "is not a number");
+    ksnprintf(why, sizeof why, "is not a number: there is no symbol %.*s", (int)length, start);
+    return fail(e, length < sizeof name && e->names && e->names->symbol ? why : "is not a number");
 }
 
 static bool take_term(struct evaluation *e, u64 *value)

@@ -52,6 +52,8 @@ bool show_walk(phys_t top, u64 at)
 {
     struct paging_path path;
     paging_walk(top, virt(at), &path);
+    if (!region_is_canonical(at))
+        out("0x%lx is not canonical: its bits 48 to 63 are not all as bit 47 is, so no table is asked\n", at);
     for (unsigned i = 0; i < path.n_steps && i < 4; i++)
         show_step(&path.step[i]);
     if (path.bad_table)

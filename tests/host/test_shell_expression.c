@@ -116,7 +116,8 @@ static void errors_say_what_is_wrong(void **state)
     expect_error("12KB", "'12KB' is not a number");
     expect_error("0x", "'0x' has no digits after 0x");
     expect_error("0xg", "'0xg' has no digits after 0x");
-    expect_error("xyz", "'xyz' is not a number");
+    expect_error("xyz", "'xyz' is not a number: there is no symbol xyz");
+    expect_error("1+kernel_mian-2", "'1+kernel_mian-2' is not a number: there is no symbol kernel_mian");
     expect_error("ffff8000", "'ffff8000' is not a number: hex begins with 0x");
     expect_error("1 2", "'1 2' is not a number");
     expect_error("3*4", "'3*4' is not a number");

@@ -287,6 +287,23 @@ def tables_are_known_for_what_they_are(shell):
     shell.error(f"kfree {address(root) + 0xffff800000000000:#x}")
 
 
+def errors_name_what_was_typed(shell):
+    """And what there is instead."""
+    for line, parts in (
+            ("peek foo", ["'foo'", "no symbol foo"]), ("whatis kernel_mian+4", ["no symbol kernel_mian"]),
+            ("selftest foo", ["'foo'", "kmalloc", "misuse_maps", "debug"]), ("selftest kmaloc", ["did you mean 'kmalloc'"]),
+            ("peek 0x800000000000", ["0x800000000000 is not canonical"]),
+            ("poke 0x8000000000000000 1 -f", ["0x8000000000000000 is not canonical"]),
+            ("free_pages 0x40000000 1", ["free_pages(0x40000000, 1)"]),
+            ("free_pages 0xffff800001000000 1", ["0xffff800001000000 is no physical address"])):
+        said = shell.error(line)
+        for part in parts:
+            check_in(part, said, line)
+    check_in("bad free_pages(0x40000000): no RAM there", shell.text("free_pages 0x40000000 1"), "the report")
+    check_in("not canonical", shell.text("vtop 0x800000000000"), "vtop of what is not canonical")
+    check_equal(shell.lines("vtop 0x800000000000")[-1], "0x800000000000 not mapped", "its last line")
+
+
 def exit_tells_of_its_line(line, status):
     """A script learns from QEMU's status whether what it asked for went well."""
     with Machine(cmdline=f'autorun="{line}"') as machine:
@@ -301,7 +318,7 @@ TESTS = [
     arrows_and_their_control_keys, removing, what_is_edited_is_what_runs, a_long_line_can_be_edited, history,
     history_has_64_and_no_duplicates, tab_completes, tab_shows_what_each_is_for, the_nearest_name, numbers,
     results, several_commands_on_a_line, help_helps, human_sizes, watch_repeats, what_was_interrupted_has_not_failed, time_goes_by,
-    whatis_knows,
+    whatis_knows, errors_name_what_was_typed,
     tables_are_known_for_what_they_are,
 ]
 SLOW = [history_has_64_and_no_duplicates, watch_repeats, time_goes_by, arrows_and_their_control_keys, removing]
