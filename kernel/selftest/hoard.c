@@ -7,6 +7,7 @@
 #include <kernel/selftest/hoard.h>
 #include <kernel/selftest/world.h>
 #include <mm/frame.h>
+#include <mm/inspect.h>
 
 struct block {
     u64 next;
@@ -139,6 +140,14 @@ void objects_free(void *first)
         kfree(first);
         first = next;
     }
+}
+
+bool zone_has_pages(unsigned zone, u64 n)
+{
+    struct mm_zone_info info;
+
+    mm_zone_info(zone, &info);
+    return info.n_whole_free_pages >= n;
 }
 
 #define PAGE_HOARD_RUNS 4096 /* 64 GiB in runs of 63 pages: 521, and what is between them */

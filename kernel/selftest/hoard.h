@@ -26,6 +26,10 @@ unsigned hoard_release_scattered(struct hoard *hoard, unsigned n);
 /* Frees all of it. */
 void hoard_free(struct hoard *hoard);
 
+/* Has a zone (0 .. 2, in address order) so many whole free pages?  Small machines have not, nor have odd zones that the
+ * command line asked for. */
+bool zone_has_pages(unsigned zone, u64 n);
+
 /*
  * Objects of one class until kmalloc fails, each beginning with the address of the next.  When memory is
  * exhausted, a slab that somebody's object lies in may still have room for others.

@@ -27,8 +27,9 @@ struct subject {
 
 enum misuse_call { BY_KFREE, BY_FREE_PAGES, BY_FRAME_FREE };
 
-/* Whether every machine has what a row needs: if not, a row that cannot be made is no failure. */
-enum misuse_need { ALWAYS, MAY_LACK };
+/* Whether every machine has what a row needs: if not, a row that cannot be made is no failure.  WITH_PAGES: where DMA has a
+ * free page, and NORMAL a few. */
+enum misuse_need { ALWAYS, WITH_PAGES, MAY_LACK };
 
 struct misuse {
     const char *name;

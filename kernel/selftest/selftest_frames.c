@@ -58,8 +58,10 @@ static void each_zone_gives_frames_of_its_own(void)
             continue;
         }
         mm_describe_phys(frame, &what);
-        EXPECT_EQUAL(what.zone, zone);
-        EXPECT(frame.addr >= info.start && frame.addr < info.end);
+        if (info.start != info.end) { /* else NORMAL has only what it grew or borrows */
+            EXPECT_EQUAL(what.zone, zone);
+            EXPECT(frame.addr >= info.start && frame.addr < info.end);
+        }
         EXPECT_EQUAL(frame_free(frame, 0), 0);
     }
 }

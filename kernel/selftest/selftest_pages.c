@@ -90,18 +90,21 @@ static void try_pages(unsigned zone, int n, int longest)
 
 static void zones_follow_each_other_with_borders_between_pages(void)
 {
+    struct mm_start_info start;
     u64 end = 0;
 
+    mm_start_info(&start);
     for (unsigned zone = 0; zone < MM_N_ZONES; zone++) {
         struct mm_zone_info info;
 
         mm_zone_info(zone, &info);
         EXPECT_EQUAL(info.start, end);
         EXPECT(is_aligned(info.start, PAGE_2M_SIZE));
-        EXPECT(info.managed_bytes <= info.end - info.start);
+        EXPECT(info.managed_bytes <=
+               info.end - info.start + (zone == 1 ? start.n_grown_pages * PAGE_2M_SIZE : 0));
         end = info.end;
     }
-    EXPECT_EQUAL(PAGE_2M_ALIGN(end), PAGE_2M_ALIGN(mm_ram_end()));
+    EXPECT(end >= mm_ram_end()); /* zone_dma= may reach beyond */
 }
 
 static void each_zone_gives_1_2_and_63_pages_where_there_is_room(void)
@@ -261,7 +264,8 @@ static void try_until_empty(unsigned zone)
     EXPECT(alloc_pages(selectors[zone], 1, 0) == NULL);
     EXPECT_ONE_LOG_LINE();
     mm_zone_info(2 - zone, &other);
-    EXPECT_EQUAL(other.free_bytes, before[2 - zone].free_bytes);
+    if (before[1].n_whole_free_pages != 0) /* else the hoard's list may be borrowed, or make NORMAL grow */
+        EXPECT_EQUAL(other.free_bytes, before[2 - zone].free_bytes);
     for (unsigned i = 0; i < hoard.n_runs; i++)
         EXPECT(zone_may_give(zone, hoard.runs[i].page));
     page_hoard_free(&hoard);
@@ -300,7 +304,7 @@ static void normal_grows_into_unmapped_and_gives_it_back(void)
     page_hoard_fill(&hoard, ZONE_NORMAL);
     mm_zone_info(2, &unmapped);
     EXPECT_EQUAL(unmapped.n_whole_free_pages, 0);
-    EXPECT(hoard.n_pages >= before[1].n_whole_free_pages - 1 + before[2].n_whole_free_pages);
+    EXPECT(hoard.n_pages + 1 >= before[1].n_whole_free_pages + before[2].n_whole_free_pages);
     grown = find_grown(&hoard);
     if (before[2].n_whole_free_pages != 0 && EXPECT(grown != NULL)) {
         ul address = grown->addr_phys;
@@ -343,7 +347,8 @@ static void an_unmapped_request_gets_grown_pages_back_by_itself(void)
     page_hoard_free(&hoard); /* now they are free, but NORMAL's */
     page_hoard_fill(&hoard, ZONE_UNMAPPED_IN_PGT);
     mm_describe_virt(virt((u64)hoard.runs), &runs); /* its list may itself lie in a grown page, which then stays NORMAL's */
-    EXPECT_EQUAL(hoard.n_pages, unmapped.n_whole_free_pages - runs.grown);
+    EXPECT(hoard.n_pages + runs.grown >= unmapped.n_whole_free_pages);
+    EXPECT(hoard.n_pages <= unmapped.n_whole_free_pages);
     page_hoard_free(&hoard);
 }
 
