@@ -24,16 +24,17 @@ unsigned frame_bits_largest(const ul *words, unsigned at_most);
  * `order` are of no interest. */
 unsigned frame_bits_around(const ul *words, u64 frame, unsigned order);
 
-/* False when frame_bits_around is sure to give `order` (0 .. 8); `word` is the frame's.  Cost: 7 instructions. */
+/* False when frame_bits_around is sure to give `order` (0 .. 8); `word` is the frame's: what is larger than a word has it
+ * whole.  Cost: 7 instructions. */
 static inline bool frame_bits_has_grown(u64 word, u64 frame, unsigned order)
 {
-    static const u64 ones[] = {0x3, 0xf, 0xff, 0xffff, 0xffffffff, ~0UL, 0, 0, 0}; /* 2^(order + 1) up to a word */
-    static const u8 first[] = {62, 60, 56, 48, 32, 0, 0, 0, 0};                     /* of such a block: which bits to keep */
+    static const u64 ones[] = {0x3, 0xf, 0xff, 0xffff, 0xffffffff, ~0UL, ~0UL, ~0UL, ~0UL}; /* 2^(order + 1) up to a word */
+    static const u8 first[] = {62, 60, 56, 48, 32, 0, 0, 0, 0}; /* of such a block: which bits to keep */
 
     return (~word & ones[order] << (frame & first[order])) == 0;
 }
 
-/* The same as frame_bits_around when frame_bits_has_grown is true: the next order is free then, unless it is of whole words. */
+/* The same as frame_bits_around when frame_bits_has_grown is true: the next order is free then, unless it is of several words. */
 static inline unsigned frame_bits_grown(const ul *words, u64 frame, unsigned order)
 {
     return frame_bits_around(words, frame, order < 6 ? order + 1 : order);

@@ -100,6 +100,8 @@ static void a_block_grows_as_far_as_its_buddies_are_free(void **state)
             else if (order < 6)
                 assert_false(frame_bits_has_grown(words[frame / 64], frame + 5 * PAGE_FRAMES, order));
         }
+        for (unsigned order = 6; order < N_ORDERS; order++) /* of another block, elsewhere in the page */
+            assert_int_equal(frame_bits_has_grown(words[frame / 64], frame, order), words[frame / 64] == ~0UL);
     }
 }
 
