@@ -74,7 +74,9 @@ static void describe_slot(phys_t at, const struct debug_record *record, struct m
         set_block(out, object, object + bytes);
         out->kind = record->state == RECORD_LIVE ? MM_LIVE_OBJECT : MM_FREE_OBJECT;
     } else if (record->state == RECORD_LIVE) {
-        out->kind = MM_METADATA;
+        out->kind = MM_RED_ZONE;
+        out->object_start = object;
+        out->object_bytes = record->asked;
         if (at.addr < object)
             set_block(out, record->base, object);
         else

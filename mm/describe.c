@@ -224,7 +224,7 @@ void mm_describe_virt(virt_t at, struct mm_what *out)
     out->kind = is_canonical(at.addr) ? MM_NOT_DIRECT : MM_NOT_CANONICAL;
 }
 
-static const char *text_fixed(const struct mm_what *what)
+const char *mm_describe_words(const struct mm_what *what)
 {
     switch (what->kind) {
     case MM_NOT_CANONICAL:
@@ -242,6 +242,10 @@ static const char *text_fixed(const struct mm_what *what)
         return "a page table";
     case MM_METADATA:
         return "allocator metadata";
+    case MM_RED_ZONE:
+        return "allocator metadata, the red zone of an object";
+    case MM_LIVE_OBJECT:
+        return what->phys != what->block_start ? "inside an object" : "never allocated";
     case MM_FREE_OBJECT:
         return what->phys == what->block_start ? "already free" : "never allocated";
     case MM_RESERVED:
@@ -253,10 +257,13 @@ static const char *text_fixed(const struct mm_what *what)
 
 size_t mm_describe_text(const struct mm_what *what, char *text, size_t size)
 {
+    const char *words = mm_describe_words(what);
+
     if (what->kind == MM_LIVE_OBJECT && what->phys != what->block_start)
-        ksnprintf(text, size, "inside an object of %lu bytes at 0x%lx", what->class_bytes,
-                  what->block_start + PAGE_OFFSET);
+        ksnprintf(text, size, "%s of %lu bytes at 0x%lx", words, what->class_bytes, what->block_start + PAGE_OFFSET);
+    else if (what->kind == MM_RED_ZONE)
+        ksnprintf(text, size, "%s of %lu bytes at 0x%lx", words, what->object_bytes, what->object_start + PAGE_OFFSET);
     else
-        str_copy(text, size, text_fixed(what));
+        str_copy(text, size, words);
     return strlen(text);
 }

@@ -47,6 +47,7 @@ enum mm_kind {
     MM_PAGE,           /* in a page of alloc_pages; block: the 2 MiB page */
     MM_TABLE,          /* a page table: level, n_used */
     MM_METADATA,       /* allocator metadata */
+    MM_RED_ZONE,       /* in the debug mode, beside a live object: object_start, object_bytes; block: its side of the slot */
     MM_RESERVED,       /* boot or firmware use: name ("the kernel image", "low memory", ...) */
     MM_HELD_FRAME,     /* a frame of frame_alloc that has no role */
 };
@@ -58,6 +59,7 @@ struct mm_what {
     unsigned zone;              /* 0..2; MM_N_ZONES when none */
     unsigned order, level, n_used;
     u64 class_bytes;
+    u64 object_start, object_bytes; /* physical, and the bytes that were asked for */
     ul attr, ref_counts;
     bool grown;                 /* the page moved from UNMAPPED to NORMAL */
     const char *name;
@@ -70,6 +72,9 @@ void mm_describe_virt(virt_t at, struct mm_what *out);
 /* The same in the words of the misuse reports ("already free", "inside an object of 64 bytes at 0x...").
  * Returns the length written; never more than size - 1. */
 size_t mm_describe_text(const struct mm_what *what, char *text, size_t size);
+
+/* The same without numbers ("already free", "inside an object"). */
+const char *mm_describe_words(const struct mm_what *what);
 
 /* The reserved ranges still in use: i = 0, 1, ... until it returns false. */
 bool mm_reserved_range(unsigned i, u64 *start, u64 *end, const char **name);

@@ -7,7 +7,6 @@
 #include <kernel/shell/shell.h>
 #include <kernel/shell/show.h>
 #include <lib/printf.h>
-#include <mm/debug.h>
 #include <mm/inspect.h>
 #include <mm/memory_map.h>
 
@@ -79,6 +78,12 @@ static void show_kind(const struct mm_what *what)
         line("table", text);
         show_table(phys(what->block_start), what->level);
         break;
+    case MM_RED_ZONE:
+        ksnprintf(text, sizeof text, "%s the object of %lu bytes at 0x%lx",
+                  what->phys < what->object_start ? "before" : "behind", what->object_bytes,
+                  what->object_start + PAGE_OFFSET);
+        line("place", text);
+        break;
     case MM_PAGE:
         show_page_of_caller(what);
         break;
@@ -106,6 +111,8 @@ static const char *kind_text(const struct mm_what *what)
         return "a page table";
     case MM_METADATA:
         return "allocator metadata";
+    case MM_RED_ZONE:
+        return "the red zone of an object of kmalloc";
     case MM_RESERVED:
         return what->name ? what->name : "reserved at boot";
     case MM_HELD_FRAME:
@@ -116,14 +123,6 @@ static const char *kind_text(const struct mm_what *what)
         return "not in the direct map";
     }
     return "unknown";
-}
-
-/* Bytes before or behind an object that the debug mode guards. */
-static bool is_red_zone(u64 at, const struct mm_what *what)
-{
-    struct mm_owner owner;
-    return what->kind == MM_METADATA && mm_debug_owner(phys(at), &owner) && owner.kind == MM_OWNER_OBJECT &&
-           at - owner.start >= owner.bytes;
 }
 
 /* What the firmware says about the place. */
@@ -153,7 +152,7 @@ void show_physical(u64 at)
     char text[TEXT_BYTES];
     struct mm_what what;
     mm_describe_phys(phys(at), &what);
-    line("what", is_red_zone(at, &what) ? "the red zone of an object of kmalloc" : kind_text(&what));
+    line("what", kind_text(&what));
     if (what.block_bytes)
         show_block(&what);
     show_kind(&what);

@@ -89,7 +89,9 @@ static void a_place_beside_an_object(void **state)
     assert_int_equal(what.block_start, object);
     assert_int_equal(what.block_bytes, 128);
     mm_describe_phys(phys(beside), &what);
-    assert_int_equal(what.kind, MM_METADATA);
+    assert_int_equal(what.kind, MM_RED_ZONE);
+    assert_int_equal(what.object_start, object);
+    assert_int_equal(what.object_bytes, 100);
     assert_int_equal(what.block_start, beside);
     assert_int_equal(kfree(p), 0);
     mm_describe_phys(phys(object), &what);
