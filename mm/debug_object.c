@@ -9,8 +9,13 @@
  *      4 S  [ guard | object | guard . . . ]   when it fills its class (nearly): kmalloc(64) takes 256 bytes
  *
  * When no memory is left for that, it does with the next smaller slot, down to its own class without guards
- * but the slack: also for objects that would need a slot of more than 1 MiB.  Those are counted
- * (n_unguarded).
+ * but the slack: also for objects that would need a slot of more than 1 MiB.  Those are counted (n_unguarded).  With
+ * room for one of two guards it is the one above: more is written past the end of things than before their start.
+ *
+ *      asked for                            guarded
+ *      up to 512 KiB - 16                   both sides
+ *      up to 512 KiB                        above
+ *      up to 1 MiB                          the slack, if there is some: up to 512 bytes
  *
  * What kfree does, in this order: finds the live object that starts there and claims its record, so that of
  * two frees one fails; looks at the guards; fills the slot; lets it wait.  The queue is bounded in bytes
@@ -76,11 +81,17 @@ static void slot_give(phys_t base, unsigned class)
 
 /* ---- kmalloc ---- */
 
+/* Is there enough of the class behind what was asked for? */
+static bool has_slack(ul size)
+{
+    return class_bytes(class_of(size)) - size >= LEAST_ABOVE;
+}
+
 /* The class of the slot for an object: that of the object when it gets no red zone. */
 static unsigned slot_class(ul size)
 {
     unsigned class = class_of(size);
-    unsigned with_zone = class + (class_bytes(class) - size >= LEAST_ABOVE ? 1 : 2);
+    unsigned with_zone = class + (has_slack(size) ? 1 : 2);
 
     return (mm.debug.features & MM_DEBUG_REDZONE) != 0 ? (unsigned)min_u64(with_zone, MM_N_CLASSES - 1)
                                                        : class_of(sanitize_padded(size));
@@ -102,7 +113,7 @@ static bool take_any_slot(struct debug_record *record, unsigned class, struct ro
             return false;
         record->order--;
     }
-    record->is_high = record->order > class;
+    record->is_high = record->order > class + !has_slack(record->asked);
     if ((mm.debug.features & MM_DEBUG_REDZONE) != 0 && (record->order != wanted || !record->is_high))
         __atomic_fetch_add(&mm.debug.n_unguarded, 1, __ATOMIC_RELAXED);
     return true;
@@ -284,7 +295,7 @@ bool debug_kfree(void *address, struct debug_here here, ul *result)
     case CLAIM_NONE:
         return false;
     case CLAIM_LOADED:
-        mm_misuse("kfree", (ul)address, "a page table");
+        misuse_free(&(struct misuse_free){"kfree", MM_EVENT_KFREE, 0, here}, (ul)address, "a page table");
         *result = (ul)-EFAULT;
         return true;
     default:
