@@ -14,7 +14,7 @@
  *      redzone     the object lies in a slot of a larger class, between guarded bytes     (debug_guard.c)
  *      poison      what is free is filled, and looked at before it is handed out again    (debug_guard.c)
  *      quarantine  a freed object waits in a queue; what is written to it then is seen    (debug_object.c)
- *      trace       the last calls, in a ring for each CPU
+ *      trace       the last calls, in a ring for each CPU; those that were refused, too, with the reason
  *
  * Records.  Each object has a record (debug_record.c).  It is, for slab.c, a slot that neither lies in a slab
  * nor is live: its live byte stays 0, so kfree's fast path refuses it whatever the address, and the record
@@ -192,7 +192,8 @@ void debug_moment(struct mm_moment *moment, struct debug_here here)
 }
 
 /* An event is whole when its number is there: that is written last, and taken away first. */
-void debug_event(enum mm_event_kind kind, u64 address, u64 bytes, const struct mm_moment *moment)
+static void event_put(enum mm_event_kind kind, u64 address, u64 bytes, const char *refused,
+                      const struct mm_moment *moment)
 {
     struct debug_ring *ring = platform_cpu()->ring;
     struct mm_event *event;
@@ -204,6 +205,7 @@ void debug_event(enum mm_event_kind kind, u64 address, u64 bytes, const struct m
     event->address = address;
     event->bytes = bytes;
     event->caller = moment->caller[0];
+    event->refused = refused;
     event->time_ms = moment->time_ms;
     event->cpu = moment->cpu;
     event->kind = (u8)kind;
@@ -211,14 +213,24 @@ void debug_event(enum mm_event_kind kind, u64 address, u64 bytes, const struct m
     __atomic_store_n(&event->sequence, moment->sequence, __ATOMIC_RELEASE);
 }
 
-void debug_note_call(enum mm_event_kind kind, u64 address, u64 bytes, struct debug_here here)
+void debug_event(enum mm_event_kind kind, u64 address, u64 bytes, const struct mm_moment *moment)
+{
+    event_put(kind, address, bytes, NULL, moment);
+}
+
+void debug_note_refused(enum mm_event_kind kind, u64 address, u64 bytes, const char *why, struct debug_here here)
 {
     struct mm_moment moment;
 
     if ((mm.debug.features & MM_DEBUG_TRACE) == 0)
         return;
     debug_moment(&moment, here);
-    debug_event(kind, address, bytes, &moment);
+    event_put(kind, address, bytes, why, &moment);
+}
+
+void debug_note_call(enum mm_event_kind kind, u64 address, u64 bytes, struct debug_here here)
+{
+    debug_note_refused(kind, address, bytes, NULL, here);
 }
 
 /* Copies an event; false when it was written to meanwhile, or has no number in (after, before). */

@@ -114,9 +114,10 @@ enum mm_event_kind {
 
 struct mm_event {
     u64 sequence;
-    u64 address; /* virtual for objects, maps and unmaps, else physical; 0: the call failed */
-    u64 bytes;   /* asked for; of kfree 0: an object without a record */
+    u64 address; /* virtual for objects, maps and unmaps, else physical; 0: no memory for what was asked for */
+    u64 bytes;   /* asked for; of kfree 0: an object without a record, or none */
     u64 caller;
+    const char *refused; /* why the call had no effect, in the report's words but for numbers; NULL: it had */
     u32 time_ms;
     u16 cpu;
     u8 kind; /* enum mm_event_kind */

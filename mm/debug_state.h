@@ -85,8 +85,9 @@ struct debug_ring *debug_ring_create(void);
 void debug_moment(struct mm_moment *moment, struct debug_here here);
 void debug_event(enum mm_event_kind kind, u64 address, u64 bytes, const struct mm_moment *moment);
 
-/* The same for calls that leave no record. */
+/* The same for calls that leave no record, and for those without effect; `why` is kept: a constant. */
 void debug_note_call(enum mm_event_kind kind, u64 address, u64 bytes, struct debug_here here);
+void debug_note_refused(enum mm_event_kind kind, u64 address, u64 bytes, const char *why, struct debug_here here);
 
 /* ---- debug_object.c ---- */
 

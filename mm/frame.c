@@ -246,6 +246,13 @@ FAST_PATH phys_t frame_alloc(unsigned selector, unsigned order)
     return frame;
 }
 
+static int frame_free_refused(phys_t first, unsigned order, struct debug_here here)
+{
+    u64 bytes = order > FRAME_MAX_ORDER ? 0 : FRAME_BYTES << order;
+
+    return misuse_free_phys(&(struct misuse_free){"frame_free", MM_EVENT_FRAME_FREE, bytes, here}, first);
+}
+
 static int frame_free_pages(phys_t first, unsigned order, struct debug_here here)
 {
     struct Zone *zone = page_of(first)->zone;
@@ -263,7 +270,7 @@ static int frame_free_pages(phys_t first, unsigned order, struct debug_here here
         zone_count_given(zone, (u64)1 << order);
     }
     platform_unlock(&zone->lock, flags);
-    return right ? 0 : misuse_phys("frame_free", first);
+    return right ? 0 : frame_free_refused(first, order, here);
 }
 
 /* Blocks, frames of other zones, and what is wrong. */
@@ -273,12 +280,12 @@ static NOINLINE int frame_free_slowly(phys_t first, unsigned order)
     ul flags;
 
     if (order > FRAME_MAX_ORDER || !is_aligned(first.addr, FRAME_BYTES << order) || !page_exists(first))
-        return misuse_phys("frame_free", first);
+        return frame_free_refused(first, order, DEBUG_HERE);
     if (order >= SPLIT_ORDERS)
         return frame_free_pages(first, order, DEBUG_HERE);
     if (page_of(first)->state != PAGE_SPLIT || first.addr - mm.debug.area.addr < mm.debug.area_bytes ||
         !held_clear(first, order))
-        return misuse_phys("frame_free", first);
+        return frame_free_refused(first, order, DEBUG_HERE);
     if (UNLIKELY(mm.debug.features != 0))
         debug_frames_freed(first, order, DEBUG_HERE);
     sanitize_frames_freed(first, (u64)1 << order);

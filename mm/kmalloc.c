@@ -208,20 +208,21 @@ static enum refusal refusal_of(phys_t at)
 /* What the fast path refused: NULL, an object that the debug mode holds, a top-level table, or misuse. */
 static NOINLINE ul kfree_refused(void *address)
 {
+    const struct misuse_free free = {"kfree", MM_EVENT_KFREE, 0, DEBUG_HERE};
     ul result;
 
     if (address == NULL)
         return 0;
-    if (UNLIKELY(mm.debug.features != 0) && debug_kfree(address, DEBUG_HERE, &result))
+    if (UNLIKELY(mm.debug.features != 0) && debug_kfree(address, free.here, &result))
         return result;
     switch (refusal_of(pointer_phys(address))) {
     case RETIRED:
         return kfree(address);
     case LOADED:
-        mm_misuse("kfree", (ul)address, "a page table");
+        misuse_free(&free, (ul)address, "a page table");
         return (ul)-EFAULT;
     default:
-        return (ul)misuse_virt("kfree", virt((u64)address));
+        return (ul)misuse_free_virt(&free, virt((u64)address));
     }
 }
 
@@ -231,12 +232,12 @@ static inline u64 rotate_right(u64 x, u64 n)
 }
 
 /* An object whose free was noticed late to be wrong: live again, and what keeps the next free from the fast path. */
-static ul kfree_taken_back(void *address, u8 *live, unsigned class)
+static ul kfree_taken_back(void *address, u8 *live, unsigned class, struct debug_here here)
 {
     sanitize_object_opened(address, class_bytes(class));
     __atomic_store_n(live, 1, __ATOMIC_RELEASE);
     role_note_top_level(pointer_phys(address));
-    mm_misuse("kfree", (ul)address, "a page table");
+    misuse_free(&(struct misuse_free){"kfree", MM_EVENT_KFREE, 0, here}, (ul)address, "a page table");
     return (ul)-EFAULT;
 }
 
@@ -251,7 +252,7 @@ static NOINLINE ul kfree_flushed(void *address, u8 *live, unsigned class)
     struct mm_cpu *cpu = platform_cpu();
 
     if (class_is_blocks(class) && UNLIKELY(is_loaded(pointer_phys(address), class_bytes(class))))
-        return kfree_taken_back(address, live, class);
+        return kfree_taken_back(address, live, class, DEBUG_HERE);
     if (UNLIKELY(mm.debug.features != 0)) {
         debug_kfree_untracked(address, class, DEBUG_HERE);
         return 0;

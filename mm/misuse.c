@@ -22,15 +22,6 @@ void mm_misuse(const char *call, ul address, const char *what)
     platform_report(MM_MISUSE, "mm: bad %s(0x%lx): %s", call, address, what);
 }
 
-void misuse_whose(const char *call, phys_t at, const char *what)
-{
-    char text[TEXT_BYTES];
-
-    str_copy(text, sizeof text, what);
-    debug_who_text(at, text + strlen(text), sizeof text - strlen(text));
-    mm_misuse(call, at.addr, text);
-}
-
 static int misuse_described(const char *call, ul address, const struct mm_what *what)
 {
     char text[TEXT_BYTES];
@@ -55,6 +46,51 @@ int misuse_virt(const char *call, virt_t at)
 
     mm_describe_virt(at, &what);
     return misuse_described(call, at.addr, &what);
+}
+
+static void note(const struct misuse_free *free, ul address, const char *what)
+{
+    if (UNLIKELY(mm.debug.features != 0))
+        debug_note_refused(free->kind, address, free->bytes, what, free->here);
+}
+
+void misuse_free(const struct misuse_free *free, ul address, const char *what)
+{
+    mm_misuse(free->call, address, what);
+    note(free, address, what);
+}
+
+void misuse_free_whose(const struct misuse_free *free, phys_t at, const char *what)
+{
+    char text[TEXT_BYTES];
+
+    str_copy(text, sizeof text, what);
+    debug_who_text(at, text + strlen(text), sizeof text - strlen(text));
+    mm_misuse(free->call, at.addr, text);
+    note(free, at.addr, what);
+}
+
+static int free_described(const struct misuse_free *free, ul address, const struct mm_what *what)
+{
+    misuse_described(free->call, address, what);
+    note(free, address, mm_describe_words(what));
+    return -EFAULT;
+}
+
+int misuse_free_phys(const struct misuse_free *free, phys_t at)
+{
+    struct mm_what what;
+
+    mm_describe_phys(at, &what);
+    return free_described(free, at.addr, &what);
+}
+
+int misuse_free_virt(const struct misuse_free *free, virt_t at)
+{
+    struct mm_what what;
+
+    mm_describe_virt(at, &what);
+    return free_described(free, at.addr, &what);
 }
 
 ul mm_misuse_count(void)

@@ -270,42 +270,37 @@ static inline __attribute__((always_inline)) u32 pages_give(struct Zone *zone, s
 }
 
 /* What is wrong with the arguments themselves; false when nothing is. */
-static bool pages_are_misused(const struct Page *page, int number)
+static bool pages_are_misused(const struct misuse_free *free, const struct Page *page, int number)
 {
-    u64 offset = (u64)page - MM_PAGE_ARRAY;
+    u64 offset = (u64)page - MM_PAGE_ARRAY, index = offset / sizeof *page;
+    bool is_element = offset % sizeof *page == 0 && index < mm.n_pages;
 
-    if (page == &no_ram_page) {
-        mm_misuse("free_pages", (ul)page, "no RAM there");
-        return true;
-    }
-    if (offset % sizeof *page == 0 && offset / sizeof *page - mm.n_pages < MM_RAM_LIMIT / PAGE_BYTES - mm.n_pages) {
-        mm_misuse("free_pages", offset / sizeof *page * PAGE_BYTES, "no RAM there"); /* where an element would be */
-        return true;
-    }
-    if (offset % sizeof *page != 0 || offset / sizeof *page >= mm.n_pages) {
-        mm_misuse("free_pages", (ul)page, "never allocated (no element of the page array)");
-        return true;
-    }
-    if (page->state == PAGE_ABSENT) {
-        mm_misuse("free_pages", (ul)page_index(page) * PAGE_BYTES, "no RAM there");
-        return true;
-    }
-    if (page->state == PAGE_OWNED && (number < 1 || number > PAGES_MAX)) {
-        mm_misuse("free_pages", page->addr_phys, "a page of alloc_pages, but the number of pages is not 1 to 63");
-        return true;
-    }
-    return number < 1 || number > PAGES_MAX ? misuse_phys("free_pages", phys(page->addr_phys)) != 0 : false;
+    if (page == &no_ram_page)
+        misuse_free(free, (ul)page, "no RAM there");
+    else if (offset % sizeof *page == 0 && index >= mm.n_pages && index < MM_RAM_LIMIT / PAGE_BYTES)
+        misuse_free(free, index * PAGE_BYTES, "no RAM there"); /* where an element would be */
+    else if (!is_element)
+        misuse_free(free, (ul)page, "never allocated (no element of the page array)");
+    else if (page->state == PAGE_ABSENT)
+        misuse_free(free, index * PAGE_BYTES, "no RAM there");
+    else if (number >= 1 && number <= PAGES_MAX)
+        return false;
+    else if (page->state == PAGE_OWNED)
+        misuse_free(free, page->addr_phys, "a page of alloc_pages, but the number of pages is not 1 to 63");
+    else
+        misuse_free_phys(free, phys(page->addr_phys));
+    return true;
 }
 
 /* Reports the page at which a run stops being free_pages' business. */
-static void pages_report(u32 index)
+static void pages_report(const struct misuse_free *free, u32 index)
 {
     if (index >= mm.n_pages || page_at(index)->state == PAGE_ABSENT)
-        mm_misuse("free_pages", (ul)index * PAGE_BYTES, "no RAM there");
+        misuse_free(free, (ul)index * PAGE_BYTES, "no RAM there");
     else if (page_is_free(page_at(index)) || page_at(index)->state == PAGE_STACKED)
-        misuse_whose("free_pages", phys(index * PAGE_BYTES), "already free");
+        misuse_free_whose(free, phys(index * PAGE_BYTES), "already free");
     else
-        misuse_phys("free_pages", phys(page_at(index)->addr_phys));
+        misuse_free_phys(free, phys(page_at(index)->addr_phys));
 }
 
 static bool holds_loaded_table(const struct Page *page, u32 n)
@@ -315,28 +310,37 @@ static bool holds_loaded_table(const struct Page *page, u32 n)
 
 /* Says what is wrong with a run that was refused.  When nothing is any more, because another CPU was about it, it stays
  * refused. */
-static NOINLINE void free_pages_refused(struct Page *page, int number)
+static NOINLINE void free_pages_refused(struct Page *page, int number, struct debug_here here)
 {
     u32 n = (u32)number, i = 0;
+    u64 bytes = n - 1 < PAGES_MAX ? n * PAGE_BYTES : 0;
+    const struct misuse_free free = {"free_pages", MM_EVENT_FREE_PAGES, bytes, here};
 
-    if (pages_are_misused(page, number))
+    if (pages_are_misused(&free, page, number))
         return;
     if (page->state == PAGE_OWNED && holds_loaded_table(page, n)) {
-        mm_misuse("free_pages", page->addr_phys, "a page table");
+        misuse_free(&free, page->addr_phys, "a page table");
         return;
     }
     while (i < n && page_index(page) + i < mm.n_pages && page[i].state == PAGE_OWNED)
         i++;
-    pages_report(page_index(page) + (u32)min_u64(i, n - 1));
+    pages_report(&free, page_index(page) + (u32)min_u64(i, n - 1));
+}
+
+/* The same where free_pages ends in it. */
+static NOINLINE void free_no_pages(struct Page *page, int number)
+{
+    free_pages_refused(page, number, DEBUG_HERE);
 }
 
 /* Puts the claimed part of a bad run back.  Who was refused one of its pages meanwhile waits for the lock, and tries again. */
-static NOINLINE void free_run_refused(struct Page *first, const struct Page *claimed, int number, ul flags)
+static NOINLINE void free_run_refused(struct Page *first, const struct Page *claimed, int number, ul flags,
+                                      struct debug_here here)
 {
     for (struct Page *page = first; page < claimed; page++)
         __atomic_store_n(&page->state, PAGE_OWNED, __ATOMIC_RELEASE);
     platform_unlock(&mm.zone[1].lock, flags);
-    free_pages_refused(first, number);
+    free_pages_refused(first, number, here);
 }
 
 /* Tells the debug mode of a claimed run.  It may take its time, and claims that stay need no lock. */
@@ -370,13 +374,13 @@ static NOINLINE void free_run(struct Page *page, int number)
 
     if (UNLIKELY(n - 1 >= PAGES_MAX) || UNLIKELY(page_index(page) + n > mm.n_pages) ||
         UNLIKELY(holds_loaded_table(page, n))) {
-        free_pages_refused(page, number);
+        free_pages_refused(page, number, DEBUG_HERE);
         return;
     }
     flags = platform_lock(&mm.zone[1].lock);
     claimed = pages_claim(page, page + n);
     if (UNLIKELY(claimed != page + n)) {
-        free_run_refused(page, claimed, number, flags);
+        free_run_refused(page, claimed, number, flags, DEBUG_HERE);
         return;
     }
     if (UNLIKELY(mm.debug.features != 0))
@@ -411,7 +415,7 @@ FAST_PATH void free_pages(struct Page *page, int number)
     u64 offset = (u64)page - MM_PAGE_ARRAY, n;
 
     if (UNLIKELY(offset >= mm.pages_bytes) || UNLIKELY(offset % sizeof *page != 0)) {
-        free_pages_refused(page, number);
+        free_no_pages(page, number);
         return;
     }
     if (number != 1 || UNLIKELY(page->zone != &mm.zone[1]) || UNLIKELY(holds_loaded_table(page, 1))) {

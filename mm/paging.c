@@ -200,7 +200,7 @@ static NOINLINE int map_odd_range(phys_t top, ul start, ul phys_start, ul length
     if (length == 0)
         return 0;
     int result = map_range(top, start, phys_start, length, flags, use4k);
-    debug_note_call(MM_EVENT_MAP, result == 0 ? start : 0, length, DEBUG_HERE);
+    debug_note_refused(MM_EVENT_MAP, start, length, result == 0 ? NULL : "-EFAULT", DEBUG_HERE);
     return result;
 }
 
@@ -261,7 +261,7 @@ static NOINLINE int unmap_odd(ul table, bool is_phys, ul start, ul length, const
     if (length == 0)
         return 0;
     int result = unmap_as(table, is_phys, start, length, call);
-    debug_note_call(MM_EVENT_UNMAP, result == 0 ? start : 0, length, DEBUG_HERE);
+    debug_note_refused(MM_EVENT_UNMAP, start, length, result == 0 ? NULL : "-EFAULT", DEBUG_HERE);
     return result;
 }
 

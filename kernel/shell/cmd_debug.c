@@ -34,11 +34,11 @@ static void show_records(void)
             format_size(info.waiting_bytes).s, format_size(info.waiting_limit_bytes).s);
     out("\n");
     if (info.n_untracked)
-        out("NOT COMPLETE: %s allocations found all records in use and have none\n",
+        out("NOT COMPLETE: allocations that found all records in use, and have none: %s\n",
             format_thousands(info.n_untracked).s);
     if (info.n_unguarded)
-        out("%s objects were taken without all of their red zone: too large for it, or memory was short\n",
-            format_thousands(info.n_unguarded).s);
+        out("%s object%s taken without all of the red zone: too large for it, or memory was short\n",
+            format_thousands(info.n_unguarded).s, info.n_unguarded == 1 ? " was" : "s were");
 }
 
 static void show_site(const struct mm_site *site, unsigned depth, const char *nobody)
@@ -70,6 +70,13 @@ static u64 physical_of(u64 at)
     return path.mapped ? path.phys.addr : at;
 }
 
+/* Where a byte of an object's slot lies that is not the object's. */
+static void show_place(const struct mm_owner *owner, u64 at)
+{
+    if (at - owner->start >= owner->bytes)
+        out("  %-10s 0x%lx lies %s it, in its red zone\n", "place", at, at < owner->start ? "before" : "behind");
+}
+
 static bool run_owner(struct call *call)
 {
     struct mm_owner owner;
@@ -88,6 +95,7 @@ static bool run_owner(struct call *call)
                          "it is", at);
     out("  %-10s %s, %s\n", "block", format_range(owner.start, owner.start + owner.bytes).s,
         format_size(owner.bytes).s);
+    show_place(&owner, physical_of(at));
     show_owner(&owner, MM_DEBUG_CALLERS);
     return true;
 }
@@ -149,17 +157,21 @@ static bool is_about(const struct mm_event *event, u64 at)
         at = physical_of(at);
         start = physical_of(start);
     }
-    return event->address && at - start < bytes;
+    return (event->address || event->refused) && at - start < bytes;
 }
 
 static void show_event(const struct mm_event *event)
 {
     char address[24] = "failed";
-    if (event->address)
+    if (event->address || event->refused)
         ksnprintf(address, sizeof address, "0x%lx", event->address);
-    out("%9lu %9s  %3u%s %-11s  %-18s %13s  %s\n", event->sequence, show_time(event->time_ms).s, event->cpu,
+    out("%9lu %9s  %3u%s %-11s  %-18s %13s  %s", event->sequence, show_time(event->time_ms).s, event->cpu,
         event->in_interrupt ? "i" : " ", event_names[event->kind], address,
-        event->bytes ? format_thousands(event->bytes).s : "?", show_callers(&event->caller, 1).s);
+        event->bytes ? format_thousands(event->bytes).s : event->refused ? "-" : "?",
+        show_callers(&event->caller, 1).s);
+    if (event->refused)
+        out("; refused: %s", event->refused);
+    out("\n");
 }
 
 /* Passes over the events, those about `at` if there is one, but for the first `skip`; how many there were. */
@@ -213,7 +225,9 @@ const struct command commands_debug[] = {
      .summary =
          "who took the memory at ADDR; or, of all that is live, how much each place of the program took",
      .example = "kmalloc 100\nowner $$\nowner",
-     .trouble = "nothing is noted unless the kernel was booted with mm.debug=on, the menu's 'memory debug'",
+     .trouble = "nothing is noted unless the kernel was booted with mm.debug=on, the menu's 'memory debug';\n"
+                "  red zones: objects above 512 KiB - 16 have none before them, those above 512 KiB behind them\n"
+                "  only what is left of 1 MiB; up to 512 bytes are guarded on a side",
      .run = run_owner,
      .n_max = 1,
      .flags = COMMAND_LOOKS,
@@ -231,7 +245,7 @@ const struct command commands_debug[] = {
      .kinds = {ARGUMENT_CHOICE}},
     {.name = "trace",
      .usage = "trace [N] [-a ADDR]",
-     .summary = "the last N calls (20) of the allocators, on all CPUs",
+     .summary = "the last N calls (20) of the allocators, on all CPUs, and why some were refused",
      .example = "kmalloc 100\nkfree $$\ntrace 5\ntrace -a $$",
      .trouble = "as owner; each CPU keeps its last calls only, some hundreds to a thousand",
      .run = run_trace,

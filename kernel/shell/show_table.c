@@ -43,7 +43,7 @@ static void show_last_map(const struct place *place)
 {
     struct mm_event event = {0}, last = {0};
     while (mm_debug_event_next(event.sequence, &event)) {
-        if (event.kind == MM_EVENT_MAP && event.address - place->start.addr < place->bytes)
+        if (event.kind == MM_EVENT_MAP && !event.refused && event.address - place->start.addr < place->bytes)
             last = event;
     }
     if (last.sequence)

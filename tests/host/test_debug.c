@@ -127,11 +127,11 @@ static void every_wrong_kfree_is_reported_and_changes_nothing(void **state)
     expect_misuse(dead_large, "already free; freed by ");
     expect_misuse(small + 8, "inside an object of 64 bytes at 0x");
     expect_misuse(small + 63, "inside an object of 64 bytes at 0x");
-    expect_misuse(small - 64, "allocator metadata"); /* the start of its slot */
-    expect_misuse(small + 64, "allocator metadata");
+    expect_misuse(small - 64, "allocator metadata, the red zone of an object of 64 bytes at 0x"); /* the start of its slot */
+    expect_misuse(small + 64, "allocator metadata, the red zone of an object of 64 bytes at 0x");
     expect_misuse(large + 4096, "inside an object of 65536 bytes at 0x");
-    expect_misuse(large - 65536, "allocator metadata");
-    expect_misuse(large + 65536, "allocator metadata");
+    expect_misuse(large - 65536, "allocator metadata, the red zone of an object of 65536 bytes at 0x");
+    expect_misuse(large + 65536, "allocator metadata, the red zone of an object of 65536 bytes at 0x");
     expect_misuse((char *)phys_2_virt(page->addr_phys), "a page of alloc_pages; allocated by ");
     expect_misuse(phys_pointer(frame), "never allocated; allocated by ");
     expect_misuse(phys_pointer(mm.debug.area), "allocator metadata");
@@ -293,6 +293,30 @@ static void a_byte_beside_an_object_is_seen_on_both_sides(void **state)
     }
     for (ul size = 32; size <= KMALLOC_MAX_BYTES / 4; size *= 2)
         damage(size, (s64)size, MM_MISUSE, "past an object of ");
+    assert_as_at_start();
+}
+
+/* What has no slot large enough for guards on both sides has the one above; and what fills 1 MiB (nearly) none. */
+static void the_largest_objects_have_what_guards_there_is_room_for(void **state)
+{
+    struct mm_debug_info before, after;
+    void *p;
+
+    (void)state;
+    damage(KIB(512) - 16, -1, MM_MISUSE, "before an object of 524272 bytes");
+    damage(KIB(512) - 16, KIB(512) - 16, MM_NOTE, "past what was asked for of an object of 524272 bytes");
+    mm_debug_info(&before);
+    damage(KIB(512) - 15, KIB(512), MM_MISUSE, "past an object of 524273 bytes");
+    damage(KIB(512), KIB(512), MM_MISUSE, "past an object of 524288 bytes");
+    damage(KIB(512), KIB(512) + 511, MM_MISUSE, "past an object of 524288 bytes");
+    damage(KIB(512) + 1, KIB(512) + 1, MM_NOTE, "past what was asked for of an object of 524289 bytes");
+    damage(KIB(512) + 1, KIB(512) + 512, MM_NOTE, "past what was asked for of an object of 524289 bytes");
+    damage(MIB(1) - 8, MIB(1) - 1, MM_NOTE, "past what was asked for of an object of 1048568 bytes");
+    p = kmalloc(MIB(1), 0);
+    assert_int_equal((ul)p % MIB(1), 0);
+    assert_int_equal(kfree(p), 0);
+    mm_debug_info(&after);
+    assert_int_equal(after.n_unguarded - before.n_unguarded, 7);
     assert_as_at_start();
 }
 
@@ -636,6 +660,72 @@ static void the_trace_tells_the_last_calls_in_order(void **state)
     assert_as_at_start();
 }
 
+/* The next event after *after that is not frame_alloc's, which slabs make; moves on. */
+static struct mm_event next_event(u64 *after)
+{
+    struct mm_event event;
+
+    do {
+        assert_true(mm_debug_event_next(*after, &event));
+        *after = event.sequence;
+    } while (event.kind == MM_EVENT_FRAME_ALLOC);
+    return event;
+}
+
+static void assert_refused(u64 *after, enum mm_event_kind kind, u64 address, u64 bytes, const char *why)
+{
+    struct mm_event event = next_event(after);
+
+    assert_int_equal(event.kind, kind);
+    assert_int_equal(event.address, address);
+    assert_int_equal(event.bytes, bytes);
+    assert_non_null(event.refused);
+    assert_string_equal(event.refused, why);
+    assert_true(event.caller != 0);
+}
+
+static void the_trace_tells_of_what_was_refused_and_why(void **state)
+{
+    char *p = kmalloc(64, 0);
+    struct Page *page = alloc_pages(ZONE_NORMAL, 3, 0);
+    phys_t frame = frame_alloc(ZONE_NORMAL, 0), block = frame_alloc(ZONE_NORMAL, 9);
+    struct mm_debug_info info;
+    u64 after, at = page->addr_phys;
+
+    (void)state;
+    free_pages(page + 2, 1);
+    mm_debug_info(&info);
+    after = info.sequence;
+    assert_int_not_equal(kfree(p + 8), 0);
+    assert_refused(&after, MM_EVENT_KFREE, (u64)p + 8, 0, "inside an object");
+    assert_int_not_equal(kfree(p - 8), 0);
+    assert_refused(&after, MM_EVENT_KFREE, (u64)p - 8, 0, "allocator metadata, the red zone of an object");
+    assert_int_equal(kfree(p), 0);
+    assert_null(next_event(&after).refused);
+    assert_int_not_equal(kfree(p), 0);
+    assert_refused(&after, MM_EVENT_KFREE, (u64)p, 0, "already free");
+    assert_int_not_equal(kfree((void *)8), 0);
+    assert_refused(&after, MM_EVENT_KFREE, 8, 0, "not in the direct map");
+    free_pages(page, 64);
+    assert_refused(&after, MM_EVENT_FREE_PAGES, at, 0, "a page of alloc_pages, but the number of pages is not 1 to 63");
+    free_pages(page, 3);
+    assert_refused(&after, MM_EVENT_FREE_PAGES, at + 2 * PAGE_BYTES, 3 * PAGE_BYTES, "already free");
+    free_pages(page, 2);
+    assert_null(next_event(&after).refused);
+    free_pages((struct Page *)p, 1);
+    assert_refused(&after, MM_EVENT_FREE_PAGES, (u64)p, PAGE_BYTES, "never allocated (no element of the page array)");
+    assert_int_equal(frame_free(frame, 1), -EFAULT);
+    assert_refused(&after, MM_EVENT_FRAME_FREE, frame.addr, 2 * FRAME_BYTES, "never allocated");
+    assert_int_equal(frame_free(block, 10), -EFAULT);
+    assert_refused(&after, MM_EVENT_FRAME_FREE, block.addr, 1024 * FRAME_BYTES, "never allocated");
+    assert_int_equal(mm_map_phys_addr(MM_USER_END, GIB(5), MIB(2), PAGE_KERNEL_PAGE, false), -EFAULT);
+    assert_refused(&after, MM_EVENT_MAP, MM_USER_END, MIB(2), "-EFAULT");
+    mm_unmap_addr(MM_KERNEL_HALF, MIB(2));
+    assert_refused(&after, MM_EVENT_UNMAP, MM_KERNEL_HALF, MIB(2), "-EFAULT");
+    assert_int_equal(frame_free(frame, 0) + frame_free(block, 9), 0);
+    assert_as_at_start();
+}
+
 /* ---- mm_check ---- */
 
 static void each_broken_invariant_is_named(void **state)
@@ -689,6 +779,7 @@ int main(void)
         cmocka_unit_test(random_operations_on_a_small_machine),
         TEST(the_last_byte_of_memory_can_be_had_and_given_back),
         TEST(a_byte_beside_an_object_is_seen_on_both_sides),
+        TEST(the_largest_objects_have_what_guards_there_is_room_for),
         TEST(a_step_through_the_slack_and_past_the_class_is_one_report),
         TEST(a_check_of_all_objects_finds_damage_once),
         TEST(a_write_to_a_freed_object_is_seen),
@@ -702,6 +793,7 @@ int main(void)
         TEST(all_of_a_run_tells_the_same_was_asked_for),
         TEST(when_all_records_are_in_use_the_rest_has_none),
         TEST(the_trace_tells_the_last_calls_in_order),
+        TEST(the_trace_tells_of_what_was_refused_and_why),
         TEST(each_broken_invariant_is_named),
     };
 

@@ -123,7 +123,8 @@ def wrong_frees_are_told_as_ever(debug):
     at = debug.shell.kmalloc(100)
     debug.one_report(f"kfree {at + 8:#x}", rf"bad kfree\({at + 8:#x}\): inside an object of 128 bytes at {at:#x}; "
                      rf"allocated by {BY.format('kmalloc')}", "error: ")
-    debug.one_report(f"kfree {at - 128:#x}", rf"bad kfree\({at - 128:#x}\): allocator metadata.*", "error: ")
+    debug.one_report(f"kfree {at - 128:#x}", rf"bad kfree\({at - 128:#x}\): allocator metadata, the red zone of an object of "
+                     rf"100 bytes at {at:#x}; allocated by {BY.format('kmalloc')}", "error: ")
     debug.one_report("kfree 0x1234", r"bad kfree\(0x1234\): not in the direct map", "error: ")
     debug.shell.ok(f"kfree {at:#x}")
     debug.clean()
@@ -154,7 +155,11 @@ def owners_are_told(debug):
         text = shell.text(command)
         check(re.search(rf"taken +by {BY.format('kmalloc')}", text), f"{command}: {text}")
         check_in("1,000 bytes, an object of kmalloc, live", text, command)
-    check_in("the red zone of an object of kmalloc", shell.text(f"whatis {at - 8:#x}"), "whatis of a red zone")
+    text = shell.text(f"whatis {at - 8:#x}")
+    check_in("the red zone of an object of kmalloc", text, "whatis of a red zone")
+    check_in(f"before the object of 1000 bytes at {at:#x}", text, "whatis of a red zone")
+    check_in("lies before it, in its red zone", shell.text(f"owner {at - 8:#x}"), "owner of a red zone")
+    check_in("the red zone of an object of 1000 bytes", shell.error(f"poke {at - 8:#x} 1"), "poke into a red zone")
     check(re.search(rf"^ +1 +1,000  {BY.format('kmalloc')}$", shell.text("owner"), re.M), "owner has no line for it")
     shell.ok(f"kfree {at:#x}")
     text = shell.text(f"owner {at:#x}")
@@ -205,6 +210,39 @@ def the_trace_tells_the_last_calls(debug):
             check(re.fullmatch(pattern, line), f"{command}: {line!r} does not match {pattern!r}")
 
 
+def the_trace_tells_what_was_refused(debug):
+    """And why, in the words of the report."""
+    shell = debug.shell
+    at = shell.kmalloc(777)
+    page = shell.alloc_pages("normal", 1)
+    cases = [
+        (f"kfree {at + 8:#x}", "kfree", at + 8, "-", "inside an object"),
+        (f"kfree {at - 8:#x}", "kfree", at - 8, "-", "allocator metadata, the red zone of an object"),
+        (f"free_pages {page:#x} 64", "free_pages", page, "-", "a page of alloc_pages, but the number of pages is not 1 to 63"),
+        ("free_pages 0x40000000 2", "free_pages", 0x40000000, "4,194,304", "no RAM there"),
+        ("map 0x800000000000 0 4K", "map", 0x800000000000, "4,096", "-EFAULT"),
+        ("unmap 0xffff800000000000 4K", "unmap", 0xffff800000000000, "4,096", "-EFAULT"),
+    ]
+    for command, call, address, n_bytes, why in cases:
+        shell.error(command)
+        line = shell.lines("trace 1")[-1]
+        pattern = rf" *\d+ +\d+\.\d+ +\d+  {call} +{address:#x} +{n_bytes}  {BY.format(call)}; refused: {re.escape(why)}"
+        check(re.fullmatch(pattern, line), f"trace after {command}: {line!r} does not match {pattern!r}")
+    shell.ok(f"kfree {at:#x}")
+    shell.ok(f"free_pages {page:#x} 1")
+    shell.error(f"kfree {at:#x} -c 2")
+    line = shell.lines(f"trace 1 -a {at:#x}")[-1]
+    check(re.search(r"  2  kfree .*; refused: already free$", line), f"a free refused on another CPU: {line}")
+
+
+def the_largest_object_with_one_red_zone_has_it_behind(debug):
+    at = debug.shell.kmalloc(512 << 10)
+    debug.poke(at + (512 << 10))
+    debug.one_report(f"kfree {at:#x}", rf"bad write\({at + (512 << 10):#x}\): past an object of 524288 bytes at {at:#x}: "
+                     rf"offset 524288: {EXPECTED}; freed by {BY.format('kfree')}, allocated by {BY.format('kmalloc')}")
+    debug.clean()
+
+
 def the_tests_inside_pass(debug):
     suites_pass(debug, ("debug", "kmalloc", "misuse"))
 
@@ -229,7 +267,8 @@ TESTS = [
     overrun_by_one_byte, underrun_by_one_byte, one_byte_more_than_asked_for, check_finds_damage_in_live_objects_once,
     use_after_free, use_after_free_when_the_frame_is_handed_out_again, double_free_names_both_sites,
     wrong_frees_are_told_as_ever, leaks_are_found_by_name, owners_are_told, a_page_table_says_what_it_serves,
-    a_free_on_another_cpu_names_it, the_trace_tells_the_last_calls, stress_passes, misuse_from_other_cpus_is_told_as_ever,
+    a_free_on_another_cpu_names_it, the_trace_tells_the_last_calls, the_trace_tells_what_was_refused,
+    the_largest_object_with_one_red_zone_has_it_behind, stress_passes, misuse_from_other_cpus_is_told_as_ever,
 ]
 
 
