@@ -45,29 +45,25 @@ void hoard_fill(struct hoard *hoard)
     }
 }
 
-bool hoard_release_frame(struct hoard *hoard)
-{
-    unsigned order;
-    u64 at;
-
-    if (hoard->first == 0)
-        return false;
-    at = block_pop(hoard, &order);
-    while (order > 0) {
-        order--;
-        block_push(hoard, at + (PAGE_4K_SIZE << order), order);
-    }
-    return frame_free(phys(at), 0) == 0;
-}
-
 #define PAGE_ORDER 9
+
+/* Moves all blocks of one to another. */
+static void hoard_move(struct hoard *from, struct hoard *to)
+{
+    while (from->first != 0) {
+        unsigned order;
+        u64 at = block_pop(from, &order);
+
+        block_push(to, at, order);
+    }
+}
 
 /*
  * Frees one frame of a block.  The others of its page go aside, other pages back.  Only as a whole may a page
  * of a block of pages be freed, so such a one is, and all of it but a frame is taken again: nothing else is
  * free.
  */
-static void release_one(struct hoard *hoard, struct hoard *aside, u64 at, unsigned order)
+static bool release_one(struct hoard *hoard, struct hoard *aside, u64 at, unsigned order)
 {
     unsigned least = order < PAGE_ORDER ? 0 : PAGE_ORDER;
 
@@ -75,13 +71,30 @@ static void release_one(struct hoard *hoard, struct hoard *aside, u64 at, unsign
         order--;
         block_push(least != 0 ? hoard : aside, at + (PAGE_4K_SIZE << order), order);
     }
-    (void)frame_free(phys(at), least);
+    if (frame_free(phys(at), least) != 0)
+        return false;
     while (least-- > 0) {
         phys_t block = frame_alloc(ZONE_NORMAL, least);
 
         if (!phys_is_none(block))
             block_push(aside, block.addr, least);
     }
+    return true;
+}
+
+bool hoard_release_frame(struct hoard *hoard)
+{
+    struct hoard aside = {0};
+    unsigned order;
+    bool released;
+    u64 at;
+
+    if (hoard->first == 0)
+        return false;
+    at = block_pop(hoard, &order);
+    released = release_one(hoard, &aside, at, order);
+    hoard_move(&aside, hoard);
+    return released;
 }
 
 unsigned hoard_release_scattered(struct hoard *hoard, unsigned n)
@@ -99,15 +112,9 @@ unsigned hoard_release_scattered(struct hoard *hoard, unsigned n)
             continue;
         }
         page = at & PAGE_2M_MASK;
-        release_one(hoard, &aside, at, order);
-        n_released++;
+        n_released += release_one(hoard, &aside, at, order);
     }
-    while (aside.first != 0) {
-        unsigned order;
-        u64 at = block_pop(&aside, &order);
-
-        block_push(hoard, at, order);
-    }
+    hoard_move(&aside, hoard);
     return n_released;
 }
 

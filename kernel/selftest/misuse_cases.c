@@ -6,6 +6,7 @@
 #include <kernel/selftest/misuse.h>
 #include <kernel/selftest/tables.h>
 #include <lib/printf.h>
+#include <lib/string.h>
 #include <mm/frame.h>
 #include <mm/page.h>
 #include <mm/role.h>
@@ -200,6 +201,20 @@ static bool make_object_frame(const struct misuse *misuse, struct subject *subje
 
 /* ---- other addresses ---- */
 
+/* Low memory is reserved, where firmware says that it is there. */
+static void subject_is_low(struct subject *subject)
+{
+    if (!memory_map_is_usable(mm_firmware_map(), 0, PAGE_4K_SIZE))
+        str_copy(subject->words, sizeof subject->words, "no RAM there");
+}
+
+static bool make_low_memory(const struct misuse *misuse, struct subject *subject)
+{
+    (void)misuse;
+    subject_is_low(subject);
+    return subject_is(subject, PAGE_OFFSET);
+}
+
 /* a: the address. */
 static bool make_address(const struct misuse *misuse, struct subject *subject)
 {
@@ -302,10 +317,12 @@ static bool make_page_of_block(const struct misuse *misuse, struct subject *subj
            pages_are(subject, mm_page_at(subject->block.addr), 1, subject->block.addr & PAGE_2M_MASK);
 }
 
-/* a: its number. */
-static bool make_page_at(const struct misuse *misuse, struct subject *subject)
+/* Not mm_page_at: of page 0 as of any other, there is an element of the array. */
+static bool make_page_0(const struct misuse *misuse, struct subject *subject)
 {
-    return pages_are(subject, page_at((u32)misuse->a), 1, misuse->a * PAGE_2M_SIZE);
+    (void)misuse;
+    subject_is_low(subject);
+    return pages_are(subject, page_at(0), 1, 0);
 }
 
 /* A page of the array in a hole of RAM. */
@@ -394,7 +411,7 @@ const struct misuse misuses[] = {
     {"a role table", BY_KFREE, make_role_table, "allocator metadata", 0, 0, ALWAYS},
     {"a descriptor frame", BY_KFREE, make_descriptor, "allocator metadata", 0, 0, ALWAYS},
     {"a frame of the page array", BY_KFREE, make_page_array, "allocator metadata", 0, 0, ALWAYS},
-    {"low memory", BY_KFREE, make_address, "never allocated", PAGE_OFFSET, 0, ALWAYS},
+    {"low memory", BY_KFREE, make_low_memory, "never allocated", 0, 0, ALWAYS},
     {"a small number", BY_KFREE, make_address, "not in the direct map", 8, 0, ALWAYS},
     {"a user address", BY_KFREE, make_address, "not in the direct map", 0x400000, 0, ALWAYS},
     {"the last user address", BY_KFREE, make_address, "not in the direct map", MM_USER_END - 32, 0, ALWAYS},
@@ -427,7 +444,7 @@ const struct misuse misuses[] = {
     {"a page of frame_alloc", BY_FREE_PAGES, make_page_of_block, "never allocated", 9, 0, ALWAYS},
     {"a page of a hole", BY_FREE_PAGES, make_page_of_hole, "no RAM there", 0, 0, MAY_LACK},
     {"a run out of RAM", BY_FREE_PAGES, make_run_out_of_ram, "no RAM there", 0, 0, MAY_LACK},
-    {"page 0", BY_FREE_PAGES, make_page_at, "never allocated", 0, 0, ALWAYS},
+    {"page 0", BY_FREE_PAGES, make_page_0, "never allocated", 0, 0, ALWAYS},
     {"8 bytes into a struct Page", BY_FREE_PAGES, make_page_between, "never allocated", 8, 0, ALWAYS},
     {"the end of a struct Page", BY_FREE_PAGES, make_page_between, "never allocated", 127, 0, ALWAYS},
     {"behind the page array", BY_FREE_PAGES, make_page_behind_array, "no RAM there", 0, 0, ALWAYS},

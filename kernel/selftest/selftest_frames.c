@@ -30,13 +30,15 @@ static void a_block_of_each_order_is_aligned_and_marked_as_held(void)
 /* Writes a number into each frame through the direct map, and reads them back at the end. */
 static void frames_are_distinct_and_keep_their_content(void)
 {
+    struct mm_zone_info normal;
     unsigned n = 0;
 
+    mm_zone_info(1, &normal);
     while (n < N_FRAMES && !phys_is_none(frames[n] = frame_alloc(ZONE_NORMAL, 0))) {
         *(u64 *)phys_pointer(frames[n]) = n;
         n++;
     }
-    EXPECT_EQUAL(n, N_FRAMES);
+    EXPECT(n >= min_u64(N_FRAMES, normal.free_bytes / PAGE_4K_SIZE));
     for (unsigned i = 0; i < n; i++) {
         EXPECT_EQUAL(*(u64 *)phys_pointer(frames[i]), i);
         EXPECT(frame_is_held(frames[i]));

@@ -22,7 +22,7 @@ from lib.report import Suite, check, check_equal, check_in
 
 MIB = 1 << 20
 EXIT_PANIC = 67                         # the debug-exit port's value 0x21
-SELFTESTS = ("pages", "frames", "map")
+SELFTESTS = ("pages", "frames", "map", "misuse")
 COMMANDS = ["mm_stat -j", "check", *(f"selftest {name}" for name in SELFTESTS), "shrink", "check", "mm_stat -j", "exit"]
 CMDLINE = 'console=serial panic=exit "autorun=' + "; ".join(COMMANDS) + '"'
 ENOUGH = 16 * MIB                       # that much below 4 GiB is certainly room for the kernel and its tables
