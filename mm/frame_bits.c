@@ -18,29 +18,25 @@
 #define WORD_ORDER 6 /* 2^6 = 64 frames a word */
 #define ALL_FREE (~(u64)0)
 
-static const u64 aligned_bits[WORD_ORDER] = {
-    0xffffffffffffffff, 0x5555555555555555, 0x1111111111111111,
-    0x0101010101010101, 0x0001000100010001, 0x0000000100000001,
+static const u64 aligned_bits[WORD_ORDER + 1] = {
+    0xffffffffffffffff, 0x5555555555555555, 0x1111111111111111, 0x0101010101010101,
+    0x0001000100010001, 0x0000000100000001, 0x0000000000000001,
 };
 
-/* Of order 0..5: bit i of the result says that 2^order free frames start at i, a multiple of 2^order. */
-static u64 block_starts(u64 word, unsigned order)
+/* Of order 0..6: bit i of the result says that 2^order free frames start at i, aligned or not. */
+static inline u64 fold(u64 word, unsigned order)
 {
-    for (unsigned k = 0; k < order; k++)
-        word &= word >> (1u << k);
-    return word & aligned_bits[order];
+    for (unsigned n = 1; n < 1u << order; n *= 2)
+        word &= word >> n;
+    return word;
 }
 
-/* The same, only the blocks that are maximal (order 5: whose word is not free as a whole). */
-static u64 maximal_block_starts(u64 word, unsigned order)
+/* Of order 0..5 and a word folded to it: the blocks that are maximal (order 5: whose word is not free as a whole). */
+static inline u64 maximal_block_starts(u64 folded, unsigned order)
 {
-    u64 starts = block_starts(word, order);
-    u64 larger;
+    u64 larger = folded & folded >> (1u << order) & aligned_bits[order + 1];
 
-    if (order == WORD_ORDER - 1)
-        return word == ALL_FREE ? 0 : starts;
-    larger = block_starts(word, order + 1);
-    return starts & ~(larger | larger << (1u << order));
+    return folded & aligned_bits[order] & ~(larger | larger << (1u << order));
 }
 
 /* True when `n_words` words from `word` on are all free. */
@@ -100,14 +96,11 @@ unsigned frame_bits_find(const ul *words, unsigned order)
     if (order >= WORD_ORDER)
         return find_words(words, order);
     for (unsigned i = 0; i < FRAME_WORDS; i++) {
-        u64 word = words[i], starts;
+        u64 folded = words[i] + 1 <= 1 ? words[i] : fold(words[i], order); /* 0 and ALL_FREE stay as they are */
+        u64 maximal = maximal_block_starts(folded, order), starts = folded & aligned_bits[order];
 
-        if (word == 0)
-            continue;
-        starts = word == ALL_FREE ? 0 : maximal_block_starts(word, order);
-        if (starts != 0)
-            return i * BITS_PER_WORD + count_trailing_zeros(starts);
-        starts = word == ALL_FREE ? 1 : block_starts(word, order);
+        if (maximal != 0)
+            return i * BITS_PER_WORD + count_trailing_zeros(maximal);
         if (starts != 0 && found == PAGE_FRAMES)
             found = i * BITS_PER_WORD + count_trailing_zeros(starts);
     }
@@ -164,7 +157,7 @@ void frame_bits_count(const ul *words, u64 *n_blocks)
 {
     for (unsigned i = 0; i < FRAME_WORDS; i++)
         for (unsigned order = 0; order < WORD_ORDER; order++)
-            n_blocks[order] += count_ones(maximal_block_starts(words[i], order));
+            n_blocks[order] += count_ones(maximal_block_starts(fold(words[i], order), order));
     for (unsigned order = WORD_ORDER; order <= WORD_ORDER + 2; order++)
         for (unsigned i = 0; i < FRAME_WORDS; i += 1u << (order - WORD_ORDER)) {
             unsigned first = i * BITS_PER_WORD;

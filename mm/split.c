@@ -55,6 +55,14 @@ static u8 smaller_order(const struct Page *page)
     return page->order == 0 ? 0 : (u8)frame_bits_largest(page->free_frames, page->order);
 }
 
+/* The same after a block of frames was taken.  When it was no part of a larger one, the largest is what it was. */
+static u8 smaller_order_but(const struct Page *page, unsigned first, unsigned order)
+{
+    if (order < page->order && !frame_bits_are_free(page->free_frames, first ^ 1u << order, order))
+        return page->order;
+    return smaller_order(page);
+}
+
 /* The same after a block came back to a page with blocks of at most `order`. */
 static inline u8 larger_order(const struct Page *page, phys_t first, unsigned block_order, u8 order)
 {
@@ -123,7 +131,7 @@ phys_t split_take_block(struct Zone *zone, struct Page *page, unsigned order)
 
     frame_bits_flip(page->free_frames, first, order);
     page->n_free = (u16)(page->n_free - (1u << order));
-    split_relist(zone, page, smaller_order(page));
+    split_relist(zone, page, smaller_order_but(page, first, order));
     return phys(page->addr_phys + (u64)first * FRAME_BYTES);
 }
 
