@@ -101,6 +101,12 @@ static inline struct slab_home *slab_home(const struct slab *slab)
     return (struct slab_home *)(__atomic_load_n(&slab->home, __ATOMIC_RELAXED) & ~SLAB_FULL);
 }
 
+/* No object lies in it.  Of another CPU's slab: so it was a moment ago. */
+static inline bool slab_is_full(const struct slab *slab)
+{
+    return (__atomic_load_n(&slab->home, __ATOMIC_RELAXED) & SLAB_FULL) != 0;
+}
+
 static inline u8 *slab_live(const struct slab *slab)
 {
     return (u8 *)slab + class_live_offset(slab->class);

@@ -364,6 +364,40 @@ static void rare_large_objects_do_not_drive_out_common_ones(void **state)
     }
 }
 
+static struct slab *slab_of(const void *object, unsigned class)
+{
+    return slab_of_word(role_word_now(pointer_phys(object)), class);
+}
+
+/* One slab has a place free already, and the object of another one is the oldest in a magazine that gets full. */
+static void what_would_open_a_full_slab_stays_in_the_magazine(void **state)
+{
+    const unsigned class = 10 - CLASS_MIN_SHIFT;
+    void *object[16], *open[4], *full;
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LENGTH(object); i++)
+        assert_non_null(object[i] = kmalloc(1024, 0));
+    for (unsigned i = 0; i < ARRAY_LENGTH(open); i++) { /* a slab's neighbours, which came one after the other */
+        open[i] = (void *)(align_down((u64)object[4], FRAME_BYTES) + i * 1024);
+        assert_ptr_equal(slab_of(open[i], class), slab_of(object[4], class));
+    }
+    full = object[12];
+    assert_ptr_not_equal(slab_of(full, class), slab_of(open[0], class));
+    assert_int_equal(kfree(open[0]), 0);
+    mm_shrink();
+    assert_false(slab_is_full(slab_of(open[1], class)));
+    assert_true(slab_is_full(slab_of(full, class)));
+    assert_int_equal(kfree(full), 0);
+    for (unsigned i = 1; i < ARRAY_LENGTH(open); i++)
+        assert_int_equal(kfree(open[i]), 0);
+    assert_int_equal(n_held(1024), 4);
+    assert_int_equal(kfree(object[0]), 0); /* no room: three of the four go */
+    assert_int_equal(n_held(1024), 2);
+    assert_true(slab_is_full(slab_of(full, class)));
+    assert_sound();
+}
+
 #define N_SLOTS 2000
 
 static void random_operations_keep_content_and_invariants(void **state)
@@ -428,6 +462,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_last_byte_of_memory_can_be_had_and_given_back, start, stop),
         cmocka_unit_test_setup_teardown(interrupt_handlers_have_magazines_of_their_own, start, stop),
         cmocka_unit_test_setup_teardown(rare_large_objects_do_not_drive_out_common_ones, start_large, stop),
+        cmocka_unit_test_setup_teardown(what_would_open_a_full_slab_stays_in_the_magazine, start, stop),
         cmocka_unit_test_setup_teardown(random_operations_keep_content_and_invariants, start, stop),
     };
 
