@@ -191,6 +191,16 @@ void debug_moment(struct mm_moment *moment, struct debug_here here)
         mm.debug.where(moment, here.frame);
 }
 
+void mm_debug_trace(bool on)
+{
+    __atomic_store_n(&mm.debug.is_trace_off, !on, __ATOMIC_RELAXED);
+}
+
+bool mm_debug_trace_is_on(void)
+{
+    return (mm.debug.features & MM_DEBUG_TRACE) != 0 && !__atomic_load_n(&mm.debug.is_trace_off, __ATOMIC_RELAXED);
+}
+
 /* An event is whole when its number is there: that is written last, and taken away first. */
 static void event_put(enum mm_event_kind kind, u64 address, u64 bytes, const char *refused,
                       const struct mm_moment *moment)
@@ -198,7 +208,7 @@ static void event_put(enum mm_event_kind kind, u64 address, u64 bytes, const cha
     struct debug_ring *ring = platform_cpu()->ring;
     struct mm_event *event;
 
-    if ((mm.debug.features & MM_DEBUG_TRACE) == 0 || ring == NULL)
+    if (!mm_debug_trace_is_on() || ring == NULL)
         return;
     event = &ring->event[__atomic_fetch_add(&ring->n, 1, __ATOMIC_RELAXED) % mm.debug.n_ring_events];
     __atomic_store_n(&event->sequence, 0, __ATOMIC_RELEASE);
@@ -222,7 +232,7 @@ void debug_note_refused(enum mm_event_kind kind, u64 address, u64 bytes, const c
 {
     struct mm_moment moment;
 
-    if ((mm.debug.features & MM_DEBUG_TRACE) == 0)
+    if (!mm_debug_trace_is_on())
         return;
     debug_moment(&moment, here);
     event_put(kind, address, bytes, why, &moment);

@@ -124,6 +124,10 @@ struct mm_event {
     bool in_interrupt;
 };
 
+/* Notes no calls any more, or notes them again, as it does from the start; what was noted is kept. */
+void mm_debug_trace(bool on);
+bool mm_debug_trace_is_on(void);
+
 /* The event with the least number above `after` that is still kept.  False when there is none.  Any number of
  * readers, while others go on.  Cost: linear in the events kept. */
 bool mm_debug_event_next(u64 after, struct mm_event *out);

@@ -62,6 +62,8 @@ struct debug_state {
     u64 n_live, n_gone, n_waiting, waiting_bytes;
     u64 n_waiting_of_class[MM_N_CLASSES];
 
+    bool is_trace_off; /* nothing is noted, although the feature is on */
+
     /* statistics, changed atomically */
     u64 sequence, n_untracked, n_unguarded, n_damages;
 };

@@ -189,10 +189,23 @@ static u64 pass_events(const u64 *at, u64 skip, bool show)
     return n;
 }
 
+/* trace on, trace off. */
+static bool switch_trace(const struct call *call)
+{
+    if (call_has(call, "-a"))
+        return out_error("'trace %s' takes no -a", call->argument[0]);
+    if (!has_feature(MM_DEBUG_TRACE, "trace"))
+        return false;
+    mm_debug_trace(strcmp(call->argument[0], "on") == 0);
+    return out_ok();
+}
+
 static bool run_trace(struct call *call)
 {
     u64 n = TRACE_EVENTS, at, n_kept;
     const u64 *about = call_has(call, "-a") ? &at : NULL;
+    if (call->n && choice_find(call->command->choices, call->argument[0]))
+        return switch_trace(call);
     if (call->n && !call_number(call, 0, &n))
         return false;
     if (about && !call_option_number(call, "-a", &at))
@@ -203,6 +216,8 @@ static bool run_trace(struct call *call)
     out_styled(OUT_TITLE, "%9s %9s  %3s  %-11s  %-18s %13s  %s", "number", "seconds", "CPU", "call",
                "address", "bytes", "by");
     pass_events(about, n_kept > n ? n_kept - n : 0, true);
+    if (!mm_debug_trace_is_on())
+        out("no more calls are noted since 'trace off'; 'trace on' goes on\n");
     return true;
 }
 
@@ -211,6 +226,12 @@ static bool run_trace(struct call *call)
 static const struct choice leak_choices[] = {
     {"mark", "remember what is live now"},
     {"check", "what was taken since, and is live, by call site"},
+    {NULL, NULL},
+};
+
+static const struct choice trace_choices[] = {
+    {"off", "note no more calls, so that those before are kept"},
+    {"on", "note them again"},
     {NULL, NULL},
 };
 
@@ -244,13 +265,15 @@ const struct command commands_debug[] = {
      .flags = COMMAND_LOOKS,
      .kinds = {ARGUMENT_CHOICE}},
     {.name = "trace",
-     .usage = "trace [N] [-a ADDR]",
+     .usage = "trace [N] [-a ADDR]; trace off|on",
      .summary = "the last N calls (20) of the allocators, on all CPUs, and why some were refused",
      .example = "kmalloc 100\nkfree $$\ntrace 5\ntrace -a $$",
      .trouble = "as owner; each CPU keeps its last calls only, some hundreds to a thousand",
      .run = run_trace,
      .options = options_trace,
+     .choices = trace_choices,
      .n_max = 1,
-     .flags = COMMAND_LOOKS},
+     .flags = COMMAND_LOOKS,
+     .kinds = {ARGUMENT_CHOICE}},
     {.name = NULL},
 };

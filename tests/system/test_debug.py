@@ -235,6 +235,23 @@ def the_trace_tells_what_was_refused(debug):
     check(re.search(r"  2  kfree .*; refused: already free$", line), f"a free refused on another CPU: {line}")
 
 
+def the_trace_can_be_stopped(debug):
+    """So that what it has is not overwritten; and goes on."""
+    shell = debug.shell
+    shell.ok("trace off")
+    before = shell.lines("trace 3")
+    check_in("'trace on' goes on", before[-1], "trace when it is off")
+    at = shell.kmalloc(99)
+    shell.error(f"kfree {at + 1:#x}")
+    shell.error(f"unmap {0xffff800000000000:#x} 4K")
+    shell.ok(f"kfree {at:#x}")
+    check_equal(shell.lines("trace 3"), before, "the trace while it is off")
+    shell.ok("trace on")
+    shell.ok(f"kfree {shell.kmalloc(99):#x}")
+    check_equal([line.split()[3] for line in shell.lines("trace 2")[1:]], ["kmalloc", "kfree"], "the trace when it is on again")
+    check_in("takes no -a", shell.error("trace off -a 5"), "trace off -a")
+
+
 def the_largest_object_with_one_red_zone_has_it_behind(debug):
     at = debug.shell.kmalloc(512 << 10)
     debug.poke(at + (512 << 10))
@@ -268,7 +285,7 @@ TESTS = [
     use_after_free, use_after_free_when_the_frame_is_handed_out_again, double_free_names_both_sites,
     wrong_frees_are_told_as_ever, leaks_are_found_by_name, owners_are_told, a_page_table_says_what_it_serves,
     a_free_on_another_cpu_names_it, the_trace_tells_the_last_calls, the_trace_tells_what_was_refused,
-    the_largest_object_with_one_red_zone_has_it_behind, stress_passes, misuse_from_other_cpus_is_told_as_ever,
+    the_trace_can_be_stopped, the_largest_object_with_one_red_zone_has_it_behind, stress_passes, misuse_from_other_cpus_is_told_as_ever,
 ]
 
 
@@ -280,7 +297,7 @@ def without_the_mode():
     """One line says how to get it."""
     with Machine(cmdline="console=serial") as machine:
         shell = machine.start_shell()
-        for command in ("owner", "owner 0x1000", "leak mark", "leak check", "trace", "trace 5"):
+        for command in ("owner", "owner 0x1000", "leak mark", "leak check", "trace", "trace 5", "trace on"):
             check_in("mm.debug=on", shell.error(command), command)
         check_equal(shell.text("whatis 0x1000000").count("taken"), 0, "owners told by whatis")
 
