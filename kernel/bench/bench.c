@@ -81,7 +81,7 @@ static bool unknown(const char *name)
         suggest_try(&nearest, bench_name(i));
     if (nearest.best != NULL)
         return out_error("there is no workload '%s'; did you mean '%s'?", name, nearest.best);
-    return out_error("there is no workload '%s'", name);
+    return out_error("there is no workload '%s'; 'help bench' lists them", name);
 }
 
 /* Says what went wrong with a workload; true when that is to be expected. */

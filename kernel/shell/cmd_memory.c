@@ -48,6 +48,8 @@ static bool dump(const struct access *access, u64 at, u64 count)
     u8 row[ROW_BYTES] __attribute__((aligned(8)));
     if (!access_check_range(at, count))
         return false;
+    if (!count)
+        return out_ok();
     for (u64 done = 0; done < count && !out_interrupted(); done += ROW_BYTES) {
         size_t n = count - done < ROW_BYTES ? (size_t)(count - done) : ROW_BYTES;
         if (!read_pieces(access, at + done, row, n))
@@ -89,6 +91,12 @@ static bool width_option(const struct call *call, u64 *width)
     return true;
 }
 
+/* False after an error line. */
+static bool fits(const char *text, u64 value, u64 width)
+{
+    return width >= sizeof value || !(value >> (8 * width)) || out_error("'%s' does not fit a width of %lu", text, width);
+}
+
 static bool write_pieces(const struct access *access, u64 at, const u8 *from, size_t n)
 {
     for (size_t done = 0, piece; done < n; done += piece) {
@@ -105,8 +113,8 @@ static bool run_poke(struct call *call)
     u64 at, value, width;
     if (!call_number(call, 0, &at) || !call_number(call, 1, &value) || !width_option(call, &width))
         return false;
-    if (width < sizeof value && value >> (8 * width))
-        return out_error("'%s' does not fit a width of %lu", call->argument[1], width);
+    if (!fits(call->argument[1], value, width))
+        return false;
     if (!access_check_range(at, width) || !access_may_write(&access, at, width))
         return false;
     return write_pieces(&access, at, (const u8 *)&value, width) && out_ok();
@@ -144,6 +152,8 @@ struct pattern {
 static bool pattern_argument(const struct call *call, unsigned i, struct pattern *pattern)
 {
     u64 value, width = 1;
+    if (call->quoted[i] && call_has(call, "-w"))
+        return out_error("-w is for numbers; the text in quotes is as long as it is");
     if (call->quoted[i]) {
         pattern->n = strlen(call->argument[i]);
         if (!pattern->n || pattern->n > PATTERN_MAX)
@@ -156,6 +166,8 @@ static bool pattern_argument(const struct call *call, unsigned i, struct pattern
     while (width < sizeof value && value >> (8 * width))
         width *= 2;
     if (call_has(call, "-w") && !width_option(call, &width))
+        return false;
+    if (!fits(call->argument[i], value, width))
         return false;
     memcpy(pattern->bytes, &value, sizeof value);
     pattern->n = width;

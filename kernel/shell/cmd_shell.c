@@ -42,6 +42,8 @@ static bool run_repeat(struct call *call)
     u64 n;
     if (!call_number(call, 0, &n))
         return false;
+    if (!n)
+        return out_ok();
     for (u64 i = 0; i < n && !out_interrupted(); i++) {
         if (!call_run_rest(call, 1))
             return false;

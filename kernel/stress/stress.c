@@ -23,6 +23,7 @@
 #include <lib/printf.h>
 #include <lib/string.h>
 #include <mm/debug.h>
+#include <mm/fail.h>
 #include <mm/inspect.h>
 
 #define SLICE_MS         1000
@@ -362,7 +363,7 @@ bool stress_run(const struct stress_request *request)
         workers_free();
         memory_panic_on_misuse(panics);
         memory_log_notes(logged);
-        return out_error("no memory for the workers");
+        return out_error("no memory for the workers%s", mm.fail.mode == FAIL_OFF ? "" : "; 'fail' is set");
     }
     begin_ms = time_ms();
     report_ms = begin_ms + REPORT_MS;

@@ -294,11 +294,15 @@ def errors_name_what_was_typed(shell):
             ("selftest foo", ["'foo'", "kmalloc", "misuse_maps", "debug"]), ("selftest kmaloc", ["did you mean 'kmalloc'"]),
             ("peek 0x800000000000", ["0x800000000000 is not canonical"]),
             ("poke 0x8000000000000000 1 -f", ["0x8000000000000000 is not canonical"]),
+            ("find 0xffff800000100000 4K 0x1ff -w 1", ["'0x1ff' does not fit a width of 1"]),
+            ("find 0xffff800000100000 4K \"x\" -w 1", ["-w is for numbers"]), ("bench foo", ["'foo'", "help bench"]),
             ("free_pages 0x40000000 1", ["free_pages(0x40000000, 1)"]),
             ("free_pages 0xffff800001000000 1", ["0xffff800001000000 is no physical address"])):
         said = shell.error(line)
         for part in parts:
             check_in(part, said, line)
+    for line in ("peek 0xffff800000000000 0", "xp 0 0", "repeat 0 foo"):
+        check_equal(shell.lines(line), ["ok"], line)
     check_in("bad free_pages(0x40000000): no RAM there", shell.text("free_pages 0x40000000 1"), "the report")
     check_in("not canonical", shell.text("vtop 0x800000000000"), "vtop of what is not canonical")
     check_equal(shell.lines("vtop 0x800000000000")[-1], "0x800000000000 not mapped", "its last line")
