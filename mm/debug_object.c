@@ -302,7 +302,7 @@ bool debug_kfree(void *address, struct debug_here here, ul *result)
         break;
     }
     if (role_of(phys(align_down(record->base, FRAME_BYTES))) > ROLE_TOP_LEVEL)
-        role_forget_top_level(phys(record->base));
+        top_forget_object(phys(record->base));
     debug_event(MM_EVENT_KFREE, (u64)address, record->asked, &moment);
     retire(record);
     *result = 0;

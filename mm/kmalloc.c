@@ -199,7 +199,7 @@ static enum refusal refusal_of(phys_t at)
     if (at.addr % FRAME_BYTES == 0 && role > ROLE_TOP_LEVEL) {
         refusal = top_is_loaded(at, 1UL << (role - ROLE_TOP_LEVEL)) ? LOADED : RETIRED;
         if (refusal == RETIRED)
-            role_forget_top_level(at);
+            top_forget_object(at);
     }
     mm_leave(cpu);
     return refusal;
@@ -236,7 +236,7 @@ static ul kfree_taken_back(void *address, u8 *live, unsigned class, struct debug
 {
     sanitize_object_opened(address, class_bytes(class));
     __atomic_store_n(live, 1, __ATOMIC_RELEASE);
-    role_note_top_level(pointer_phys(address));
+    top_note(pointer_phys(address));
     misuse_free(&(struct misuse_free){"kfree", MM_EVENT_KFREE, 0, here}, (ul)address, "a page table");
     return (ul)-EFAULT;
 }

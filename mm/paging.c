@@ -41,6 +41,7 @@
  */
 #include <mm/misuse.h>
 #include <mm/paging_core.h>
+#include <mm/top.h>
 
 /* A caller's range as whole frames.  False: it wraps, or callers have no business there. */
 static inline bool range_frames(ul start, ul length, u64 *first, u64 *end)
@@ -130,7 +131,7 @@ static phys_t top_phys(ul table, bool is_phys)
 /* Can this frame be a top level?  Tables of the levels below cannot. */
 static bool top_is_sound(phys_t top)
 {
-    return is_aligned(top.addr, FRAME_BYTES) && frame_is_live(top) && table_frame_level(top) == 0;
+    return top_may_be(top) && table_frame_level(top) == 0;
 }
 
 /* Does `top` hold the kernel's entries of the shared slots that a range touches? */
@@ -189,7 +190,7 @@ static int map_range(phys_t top, ul start, ul phys_start, ul length, ul flags, b
         return -EFAULT;
     int result = map_locked(top, &request);
     if (result == 0 && top.addr != mm.paging.kernel_top.addr)
-        role_note_top_level(top);
+        top_note(top);
     return result;
 }
 

@@ -46,7 +46,7 @@
  *   I305  The used entries of a page table are its present ones; those that are no leaves lead to tables of the level below.
  *
  * Locking: the lock of a page's zone around the coming and going of its table, and n_roles.  Words are set by who took
- * the frame.  mm.role_lock around noting top-level tables.
+ * the frame.  (mm.role_lock: top.c.)
  */
 #include <lib/bits.h>
 #include <lib/string.h>
@@ -56,8 +56,6 @@
 #include <mm/role.h>
 #include <mm/sanitize.h>
 #include <mm/split.h>
-
-#define LIVE_MASK 0xff00UL
 
 /* A page is worth a role table when it has a free block of this order: 16 frames. */
 #define WORTHY_ORDER 4
@@ -391,25 +389,6 @@ void table_frame_use(phys_t table, int change)
         *role_word(table) += (ul)(s64)change << ROLE_ADDRESS_SHIFT;
 }
 
-bool frame_is_live(phys_t frame)
-{
-    struct mm_what what;
-
-    if (!is_aligned(frame.addr, FRAME_BYTES) || !mm_is_direct(frame))
-        return false;
-    mm_describe_phys(frame, &what);
-    switch (what.kind) {
-    case MM_LIVE_OBJECT:
-        return what.class_bytes >= FRAME_BYTES;
-    case MM_PAGE:
-    case MM_HELD_FRAME:
-    case MM_TABLE:
-        return true;
-    default: /* above all 0 and what else firmware and kernel have in low memory: a table never made */
-        return false;
-    }
-}
-
 phys_t role_block_head(phys_t frame, ul *word)
 {
     for (unsigned shift = SLAB_MAX_SHIFT + 1; shift <= CLASS_MAX_SHIFT; shift++) {
@@ -422,36 +401,4 @@ phys_t role_block_head(phys_t frame, ul *word)
             return head;
     }
     return PHYS_NONE;
-}
-
-/* Replaces all of a word but its live byte, which may be counted down meanwhile; unless the role is another one by then. */
-static void word_replace(phys_t frame, ul word, ul with)
-{
-    enum role role = word_role(word);
-
-    while (word_role(word) == role &&
-           !__atomic_compare_exchange_n(role_word(frame), &word, with | (word & LIVE_MASK), false, __ATOMIC_RELAXED,
-                                        __ATOMIC_RELAXED))
-        continue;
-}
-
-void role_note_top_level(phys_t top)
-{
-    ul flags = platform_lock(&mm.role_lock), word;
-    phys_t head = role_block_head(top, &word);
-
-    if (!phys_is_none(head) && word_role(word) < ROLE_TOP_LEVEL)
-        word_replace(head, word, role_word_make((enum role)(word_role(word) + ROLE_TOP_LEVEL), mm.no_object));
-    platform_unlock(&mm.role_lock, flags);
-}
-
-void role_forget_top_level(phys_t object)
-{
-    ul flags = platform_lock(&mm.role_lock);
-    ul word = role_word_now(object);
-    const u8 *live = (const u8 *)role_word(object) + 1;
-
-    if (word_role(word) > ROLE_TOP_LEVEL)
-        word_replace(object, word, role_word_make((enum role)(word_role(word) - ROLE_TOP_LEVEL), live));
-    platform_unlock(&mm.role_lock, flags);
 }

@@ -114,20 +114,8 @@ unsigned table_frame_level(phys_t frame);
 unsigned table_frame_used(phys_t table);
 void table_frame_use(phys_t table, int change);
 
-/*
- * True for a 4 KiB-aligned frame of RAM in the direct map that a caller holds whole (of kmalloc, alloc_pages or
- * frame_alloc), or that is a table: what may serve as a top level.  What the loader, firmware and mm itself hold may not.
- */
-bool frame_is_live(phys_t frame);
-
 /* The first frame of the object of a frame or more that `frame` lies in, looked for at each alignment, and its role word;
  * PHYS_NONE if it is in none. */
 phys_t role_block_head(phys_t frame, ul *word);
-
-/* Notes that `top` serves as a top-level table: if it lies in an object of kmalloc, kfree looks whether it is loaded. */
-void role_note_top_level(phys_t top);
-
-/* Makes what starts at `object` an ordinary object again, if it is not one already. */
-void role_forget_top_level(phys_t object);
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A wrong free of several things has no effect, not even for a moment, on right frees of one of them elsewhere. */
+/* A wrong free of several things has no effect, not even for a moment, on right calls that concern one of them elsewhere. */
 #include <cmocka_all.h>
 #include <host.h>
 #include <machine.h>
 
+#include <lib/bits.h>
+#include <lib/string.h>
 #include <mm/cpu.h>
 #include <mm/frame.h>
 #include <mm/page.h>
@@ -100,6 +102,58 @@ static void a_wrong_block_does_not_disturb_a_right_frame(void **state)
         assert_int_equal(frame_free(at, 0), 0);
 }
 
+/* Memory of a wrong free serves as a top-level table: mapping calls, right ones and a wrong one, go by what it is. */
+static void map_with(u64 top)
+{
+    assert_int_equal(mm_map_proc_page_table(top, true, MIB(4), MIB(32), FRAME_BYTES, PAGE_USER_4K_PAGE, true, true, true), 0);
+    assert_int_equal(mm_map_proc_page_table(top + 8, true, MIB(4), MIB(32), FRAME_BYTES, PAGE_USER_4K_PAGE, true, true, true),
+                     -EFAULT);
+}
+
+static void map_with_page(struct run *run)
+{
+    map_with(run->page->addr_phys);
+}
+
+static void a_wrong_run_of_pages_does_not_disturb_a_mapping_call(void **state)
+{
+    struct Page *first = alloc_pages(ZONE_NORMAL, N_PAGES, 0);
+    struct run run = {.page = first};
+
+    (void)state;
+    assert_non_null(first);
+    free_pages(first + N_PAGES - 1, 1);
+    memset(phys_pointer(phys(first->addr_phys)), 0, FRAME_BYTES);
+    assert_int_equal(refused_beside(&run, map_with_page), 0);
+    assert_int_equal(mm_unmap_range(first->addr_phys, true, MIB(4), FRAME_BYTES), 0);
+    free_pages(first, N_PAGES - 1);
+}
+
+static void map_with_frame(struct run *run)
+{
+    map_with(run->block.addr);
+}
+
+static void a_wrong_block_does_not_disturb_a_mapping_call(void **state)
+{
+    static const unsigned zones[] = {ZONE_NORMAL, ZONE_DMA};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LENGTH(zones); i++) {
+        phys_t block = frame_alloc(zones[i], BLOCK_ORDER);
+        phys_t last = phys_add(block, (FRAME_BYTES << BLOCK_ORDER) - FRAME_BYTES);
+        struct run run = {.block = block};
+
+        assert_false(phys_is_none(block));
+        assert_int_equal(frame_free(last, 0), 0);
+        memset(phys_pointer(block), 0, FRAME_BYTES);
+        assert_int_equal(refused_beside(&run, map_with_frame), 0);
+        assert_int_equal(mm_unmap_range(block.addr, true, MIB(4), FRAME_BYTES), 0);
+        for (phys_t at = block; at.addr < last.addr; at = phys_add(at, FRAME_BYTES))
+            assert_int_equal(frame_free(at, 0), 0);
+    }
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -123,6 +177,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_wrong_run_of_pages_does_not_disturb_a_right_one, start, stop),
         cmocka_unit_test_setup_teardown(a_wrong_block_does_not_disturb_a_right_frame, start, stop),
+        cmocka_unit_test_setup_teardown(a_wrong_run_of_pages_does_not_disturb_a_mapping_call, start, stop),
+        cmocka_unit_test_setup_teardown(a_wrong_block_does_not_disturb_a_mapping_call, start, stop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
