@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Of several frees of the same thing at the same time exactly one succeeds.
+ * Of several calls that concern the same thing at the same time exactly one succeeds, and is not disturbed by the others.
  *
- *      boot CPU   take one |         | free it | judge, take the next |         | free it ...
- *      others              |(barrier)| free it |              (barrier)          | free it ...
+ *      boot CPU   take one |         | call | judge, drop, take the next |         | call ...
+ *      others              |(barrier)| call |                  (barrier) |         | call ...
  *
- * Nobody allocates between the frees, so it cannot be somebody else's by the time of the second.  The
- * refusals are counted as misuses, n - 1 each time, and not logged.
+ * Nobody allocates between the calls, so it cannot be somebody else's by the time of the second free.  The
+ * refusals are counted as misuses, n - 1 each time, and not logged.  Where one call is right and the others wrong, the CPUs
+ * take turns in making it.
  */
 #include <kernel/cpu/registers.h>
 #include <kernel/mm/memory.h>
+#include <kernel/stress/duel.h>
 #include <kernel/stress/worker.h>
 #include <kernel/time/time.h>
-#include <mm/frame.h>
 #include <mm/mm.h>
 
 #define STARTS_PER_S 20000 /* 50 us after the next one was decided on */
 #define START_SPINS  10000
 
-enum duel_kind { DUEL_OBJECT, DUEL_LARGE_OBJECT, DUEL_FRAME, DUEL_BLOCK, DUEL_PAGE, N_DUEL_KINDS };
-
 static struct {
-    enum duel_kind kind;
-    u64 at;    /* what is fought for; 0: no more */
+    u32 kind;
+    u32 right; /* the CPU that makes the right call */
+    u64 at;    /* what it is about; 0: no more */
     u64 start; /* by the time-stamp counter */
     u32 n_won;
     u32 n_there, n_barriers; /* CPUs that wait at the barrier, and how often it opened */
@@ -51,45 +51,37 @@ static void wait_for_start(void)
         smp_serve();
 }
 
-/* Something to fight about; 0 when there is no memory. */
-static u64 prize(enum duel_kind kind)
+/* Decides on the next round: the kind whose turn it is, or one after it for which there is memory. */
+static void prepare(struct worker *worker)
 {
-    struct Page *page;
-    phys_t frame;
+    bool over = stress_look_up(worker);
 
-    switch (kind) {
-    case DUEL_FRAME:
-    case DUEL_BLOCK:
-        frame = frame_alloc(ZONE_NORMAL, kind == DUEL_FRAME ? 0 : 4);
-        return phys_is_none(frame) ? 0 : frame.addr;
-    case DUEL_PAGE:
-        page = alloc_pages(ZONE_NORMAL, 1, 0);
-        return page != NULL ? page->addr_phys : 0;
-    default:
-        return (u64)kmalloc(kind == DUEL_OBJECT ? 64 : 8192, 0);
+    duel.at = 0;
+    duel.n_won = 0;
+    duel.right = (u32)(worker->n_steps / n_duel_kinds % stress.n_workers);
+    for (u32 i = 0; i < n_duel_kinds && !over && duel.at == 0; i++) {
+        duel.kind = (u32)((worker->n_steps + i) % n_duel_kinds);
+        duel.at = duel_kinds[duel.kind].take();
     }
+    duel.start = tsc_read() + time_tsc_hz() / STARTS_PER_S;
 }
 
-static bool free_it(void)
+static void fight(const struct duel_kind *kind, u32 number)
 {
-    switch (duel.kind) {
-    case DUEL_FRAME:
-    case DUEL_BLOCK:
-        return frame_free(phys(duel.at), duel.kind == DUEL_FRAME ? 0 : 4) == 0;
-    case DUEL_PAGE:
-        free_pages(Phy_to_2M_Page(duel.at), 1);
-        return false; /* it does not tell: the misuses are counted */
-    default:
-        return kfree((void *)duel.at) == 0;
-    }
+    bool wrong = kind->wrong != NULL && number != duel.right;
+
+    if ((wrong ? kind->wrong : kind->call)(duel.at, number))
+        __atomic_fetch_add(&duel.n_won, 1, __ATOMIC_RELAXED);
 }
 
-static void judge(struct worker *worker, u32 n_lost)
+static void judge(const struct worker *worker, const struct duel_kind *kind, u32 n_lost)
 {
     __atomic_fetch_add(&stress.n_wrong, n_lost, __ATOMIC_RELAXED);
-    STRESS_EXPECT(worker, n_lost == stress.n_workers - 1 && (duel.kind == DUEL_PAGE || duel.n_won == 1),
-                  "%u CPUs freed 0x%lx at once (case %u): %u were refused, %u succeeded", stress.n_workers,
-                  duel.at, duel.kind, n_lost, duel.n_won);
+    STRESS_EXPECT(worker, n_lost == stress.n_workers - 1 && (!kind->tells || duel.n_won == 1),
+                  "%u CPUs at once on 0x%lx (%s): %u were refused, %u succeeded", stress.n_workers, duel.at, kind->name,
+                  n_lost, duel.n_won);
+    if (kind->drop != NULL)
+        kind->drop(duel.at);
 }
 
 /* The boot CPU decides for all whether there is another round. */
@@ -102,22 +94,17 @@ void duel_all(struct worker *worker)
         logged = memory_log_misuses(false);
     for (;;) {
         worker->n_steps++;
-        if (leads) {
-            duel.kind = (enum duel_kind)(worker->n_steps % N_DUEL_KINDS);
-            duel.n_won = 0;
-            duel.at = stress_look_up(worker) ? 0 : prize(duel.kind);
-            duel.start = tsc_read() + time_tsc_hz() / STARTS_PER_S;
-        }
+        if (leads)
+            prepare(worker);
         barrier();
         if (duel.at == 0)
             break;
         trace(worker, TRACE_DUEL, duel.kind, duel.at, 0);
         wait_for_start();
-        if (free_it())
-            __atomic_fetch_add(&duel.n_won, 1, __ATOMIC_RELAXED);
+        fight(&duel_kinds[duel.kind], worker->number);
         barrier();
         if (leads) {
-            judge(worker, (u32)(mm_misuse_count() - n_misuses));
+            judge(worker, &duel_kinds[duel.kind], (u32)(mm_misuse_count() - n_misuses));
             n_misuses = mm_misuse_count();
         }
     }
