@@ -20,7 +20,7 @@ bool check_zones(struct mm_violation *out); /* I111 .. I113, I201 .. I204, I206:
 bool check_roles(struct mm_violation *out); /* I207, I301 .. I304: role tables */
 bool check_debug(struct mm_violation *out); /* I501 .. I504: the debug mode, when it is on */
 bool check_slabs(struct mm_violation *out); /* I311 .. I318: objects, descriptors, magazines, homes */
-bool check_frames(struct mm_violation *out); /* I205: every frame is accounted for */
+bool check_frames(struct mm_violation *out); /* I205, I208: every frame is accounted for */
 bool check_tables(
     struct mm_violation *out); /* I305, after I4xx: page tables that the kernel's top does not reach */
 

@@ -73,7 +73,7 @@ static bool check_lists(struct mm_violation *out, const struct Zone *zone)
 /* I106 of a page; adds what it shares. */
 static bool check_owned(struct mm_violation *out, const struct Page *page, u64 *shared_bytes)
 {
-    u64 expected = page->state == PAGE_OWNED;
+    u64 expected = page_is_owned(page);
 
     if (!check_equal(out, 106, "ref_counts of a page", page->addr_phys, expected, page->ref_counts))
         return false;
@@ -94,8 +94,8 @@ static bool check_identity(struct mm_violation *out, u32 index)
             return check_failed(out, 109, "a page without RAM says something", at, 0, (u64)page->zone);
         return true;
     }
-    if (page->state > PAGE_STACKED)
-        return check_failed(out, 109, "state of a page", at, PAGE_STACKED, page->state);
+    if (page->state > PAGE_LAST_STATE)
+        return check_failed(out, 109, "state of a page", at, PAGE_LAST_STATE, page->state);
     if (page->zone != (page->grown ? &mm.zone[1] : zone_of_address(at)))
         return check_failed(out, 109, "zone of a page", at, (u64)zone_of_address(at), (u64)page->zone);
     return check_equal(out, 109, "address of a page", at, at, page->addr_phys);

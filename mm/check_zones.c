@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks of zones and frames: I111 .. I113 of zone.c, I201 .. I204 of split.c, I205 and I206 of frame.c. */
+/* Checks of zones and frames: I111 .. I113 of zone.c, I201 .. I204 of split.c, I205, I206 and I208 of frame.c. */
 #include <lib/bitmap.h>
 #include <lib/bits.h>
 #include <mm/check.h>
@@ -252,10 +252,43 @@ static u64 count_role_tables(void)
     return n;
 }
 
+/* I208 of the frame at place `place`; counts it. */
+static bool check_top(struct mm_violation *out, unsigned place, u32 *n_held)
+{
+    phys_t frame = mm.tops.held[place];
+    const struct Page *page;
+    unsigned number;
+
+    if (frame.addr == 0)
+        return true;
+    ++*n_held;
+    for (unsigned i = 0; i < place; i++)
+        if (mm.tops.held[i].addr == frame.addr)
+            return check_failed(out, 208, "a held top-level table is known twice", frame.addr, i, place);
+    if (!is_aligned(frame.addr, FRAME_BYTES) || !page_exists(frame) || page_of(frame)->state != PAGE_SPLIT ||
+        !page_is_direct(page_of(frame)))
+        return check_failed(out, 208, "what is known as a held top-level table is no frame", frame.addr, 0, 1);
+    page = page_of(frame);
+    number = (unsigned)(frame.addr / FRAME_BYTES % PAGE_FRAMES);
+    if (bitmap_count_range(held_words(page), number, 1) + bitmap_count_range((const u64 *)page->free_frames, number, 1) != 0)
+        return check_failed(out, 208, "what is known as a held top-level table is free, or held besides", frame.addr, 0, 1);
+    return true;
+}
+
+static bool check_tops(struct mm_violation *out)
+{
+    u32 n_held = 0;
+
+    for (unsigned i = 0; i < TOPS_HELD; i++)
+        if (!check_top(out, i, &n_held))
+            return false;
+    return check_equal(out, 208, "held top-level tables", 0, n_held, mm.tops.n_held);
+}
+
 /* I205: no frame that was given to the allocator is lost. */
 static bool check_none_lost(struct mm_violation *out)
 {
-    u64 n_given = 0, n_known = count_role_tables();
+    u64 n_given = 0, n_known = count_role_tables() + mm.tops.n_held;
     struct memory_range run;
 
     for (u64 from = 0; ram_next_free(from, &run); from = run.end) {
@@ -307,5 +340,5 @@ bool check_zones(struct mm_violation *out)
 
 bool check_frames(struct mm_violation *out)
 {
-    return check_none_lost(out) && check_none_stolen(out);
+    return check_tops(out) && check_none_lost(out) && check_none_stolen(out);
 }

@@ -62,12 +62,11 @@ static bool check_slot(struct mm_violation *out, const struct debug_record *reco
 static bool check_block(struct mm_violation *out, const struct debug_record *record)
 {
     u64 last = record->base + record_bytes(record) - 1;
-    unsigned state = page_of(phys(record->base))->state;
-    bool held = state == PAGE_OWNED || state == PAGE_BLOCK || frame_is_held(phys(record->base));
+    const struct Page *page = page_of(phys(record->base));
 
-    if (!held)
+    if (!page_is_owned(page) && !page_is_block(page) && !frame_is_held(phys(record->base)))
         return check_failed(out, 502, "a record holds a block that nobody has", record->base, PAGE_OWNED,
-                            state);
+                            page->state);
     if (record_live_block(record->base) != record || record_live_block(last) != record)
         return check_failed(out, 502, "two records hold the same block", record->base, (u64)record,
                             (u64)record_live_block(last));

@@ -139,9 +139,9 @@ static void describe_whole(struct mm_what *out, const struct Page *page)
 {
     u32 head = run_head_of(page_index(page));
 
-    if (page->state == PAGE_OWNED)
+    if (page_is_owned(page))
         out->kind = MM_PAGE;
-    else if (page->state == PAGE_BLOCK)
+    else if (page_is_block(page))
         out->kind = MM_HELD_FRAME;
     else if (head == PAGE_NOWHERE)
         out->kind = MM_CACHED_FRAME;

@@ -16,6 +16,9 @@
  * sees the bit clear.  A free of several words that turns out to be wrong sets what it cleared again; the zone's lock is held
  * meanwhile, and who finds a bit clear looks once more with it.
  *
+ * A held frame that is known as a top-level table is in a list instead (top.c), and its bit clear: so no free of it, or of a
+ * block that it is in, succeeds in passing; the slow path looks whether a CPU has it loaded, and sets the bit if not.
+ *
  * find.c says what happens when memory runs out.  Blocks of more than 256 frames are runs of whole pages with state
  * PAGE_BLOCK.
  *
@@ -27,6 +30,8 @@
  *         is reserved is none of these, and its page is split.
  *   I206  A frame in a CPU's stack is NORMAL's, not reserved, not held, not free in its page, and in one stack once.
  *   I207  A frame with a role (role.c) is neither held nor free.  Checked by check_roles.c.
+ *   I208  A held frame that is known as a top-level table is one of a split page of the direct map, neither free nor held by
+ *         its bit, and known once.  (By I207 it has no role.)
  *
  * Locking: the zone's lock around its lists; the stack belongs to the running context (cpu.h).
  */
@@ -41,6 +46,7 @@
 #include <mm/run.h>
 #include <mm/sanitize.h>
 #include <mm/split.h>
+#include <mm/top.h>
 
 static inline u64 *held_word(phys_t frame)
 {
@@ -123,7 +129,18 @@ static inline bool held_clear(phys_t first, unsigned order)
 
 bool frame_is_held(phys_t frame)
 {
-    return page_exists(frame) && page_of(frame)->state == PAGE_SPLIT && (*held_word(frame) & held_bit(frame)) != 0;
+    return page_exists(frame) && page_of(frame)->state == PAGE_SPLIT &&
+           ((*held_word(frame) & held_bit(frame)) != 0 || top_is_held(frame));
+}
+
+bool frame_hide(phys_t frame)
+{
+    return held_clear_word(held_word(frame), held_bit(frame));
+}
+
+void frame_show(phys_t frame)
+{
+    held_set(frame, 0);
 }
 
 bool frame_is_mms(phys_t frame)
@@ -246,11 +263,16 @@ FAST_PATH phys_t frame_alloc(unsigned selector, unsigned order)
     return frame;
 }
 
-static int frame_free_refused(phys_t first, unsigned order, struct debug_here here)
+/* Says what is wrong. */
+static int frame_free_refused(enum top_verdict verdict, phys_t first, unsigned order, struct debug_here here)
 {
     u64 bytes = order > FRAME_MAX_ORDER ? 0 : FRAME_BYTES << order;
+    const struct misuse_free free = {"frame_free", MM_EVENT_FRAME_FREE, bytes, here};
 
-    return misuse_free_phys(&(struct misuse_free){"frame_free", MM_EVENT_FRAME_FREE, bytes, here}, first);
+    if (verdict != TOPS_LOADED)
+        return misuse_free_phys(&free, first);
+    misuse_free(&free, first.addr, "a page table");
+    return -EFAULT;
 }
 
 static int frame_free_pages(phys_t first, unsigned order, struct debug_here here)
@@ -258,10 +280,12 @@ static int frame_free_pages(phys_t first, unsigned order, struct debug_here here
     struct Zone *zone = page_of(first)->zone;
     u32 index = page_index(page_of(first)), n_pages = (u32)1 << (order - SPLIT_ORDERS);
     ul flags = platform_lock(&zone->lock);
+    enum top_verdict verdict;
     bool right = true;
 
     for (u32 i = 0; i < n_pages; i++)
         right &= index + i < mm.n_pages && page_at(index + i)->state == PAGE_BLOCK && page_at(index + i)->zone == zone;
+    right = right && !top_is_seen(first, FRAME_BYTES << order);
     if (right) {
         if (UNLIKELY(mm.debug.features != 0))
             debug_frames_freed(first, order, here);
@@ -270,7 +294,27 @@ static int frame_free_pages(phys_t first, unsigned order, struct debug_here here
         zone_count_given(zone, (u64)1 << order);
     }
     platform_unlock(&zone->lock, flags);
-    return right ? 0 : frame_free_refused(first, order, here);
+    if (right)
+        return 0;
+    verdict = tops_leave_block(first, order);
+    return verdict == TOPS_FORGOTTEN ? frame_free_pages(first, order, here)
+                                     : frame_free_refused(verdict, first, order, here);
+}
+
+/* Clears the bits of a block that was refused: of one with top-level tables in it that are in use no more.  Else says what is
+ * wrong. */
+static NOINLINE bool held_clear_tops(phys_t first, unsigned order, struct debug_here here)
+{
+    enum top_verdict verdict;
+
+    do {
+        verdict = tops_leave_block(first, order);
+        if (verdict != TOPS_FORGOTTEN) {
+            (void)frame_free_refused(verdict, first, order, here);
+            return false;
+        }
+    } while (!held_clear(first, order));
+    return true;
 }
 
 /* Blocks, frames of other zones, and what is wrong. */
@@ -280,12 +324,15 @@ static NOINLINE int frame_free_slowly(phys_t first, unsigned order)
     ul flags;
 
     if (order > FRAME_MAX_ORDER || !is_aligned(first.addr, FRAME_BYTES << order) || !page_exists(first))
-        return frame_free_refused(first, order, DEBUG_HERE);
+        return frame_free_refused(TOPS_NONE, first, order, DEBUG_HERE);
     if (order >= SPLIT_ORDERS)
         return frame_free_pages(first, order, DEBUG_HERE);
-    if (page_of(first)->state != PAGE_SPLIT || first.addr - mm.debug.area.addr < mm.debug.area_bytes ||
-        !held_clear(first, order))
-        return frame_free_refused(first, order, DEBUG_HERE);
+    if (page_of(first)->state != PAGE_SPLIT ||
+        (UNLIKELY(mm.debug.area_bytes != 0) && first.addr - mm.debug.area.addr < mm.debug.area_bytes))
+        return frame_free_refused(TOPS_NONE, first, order, DEBUG_HERE);
+    if (((UNLIKELY(mm.debug.area_bytes != 0) && top_is_seen(first, FRAME_BYTES << order)) || !held_clear(first, order)) &&
+        !held_clear_tops(first, order, DEBUG_HERE))
+        return -EFAULT;
     if (UNLIKELY(mm.debug.features != 0))
         debug_frames_freed(first, order, DEBUG_HERE);
     sanitize_frames_freed(first, (u64)1 << order);

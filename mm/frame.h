@@ -19,13 +19,17 @@ MUST_USE phys_t frame_alloc(unsigned zone, unsigned order);
 
 /*
  * frame_free - gives a block back: what frame_alloc gave, or an aligned part of it (whole pages of a block of pages).
- * Returns 0; anything else is misuse, reported, without effect, and -EFAULT.  A top-level table that lies in the block is
- * not looked for: it must not be loaded on any CPU any more.
+ * Returns 0; anything else is misuse, reported, without effect, and -EFAULT; also a block with a top-level table in it that a
+ * CPU has loaded, as far as that is known (top.h).
  */
 int frame_free(phys_t first, unsigned order);
 
 /* True when somebody holds this frame (of RAM) from frame_alloc. */
 bool frame_is_held(phys_t frame);
+
+/* A held frame becomes one whose bit is clear, false if it is so already; and back.  The lock of its zone is held. */
+bool frame_hide(phys_t frame);
+void frame_show(phys_t frame);
 
 /* True for a frame of a split page that is neither held nor free there: mm's own, reserved, or in a CPU's stack. */
 bool frame_is_mms(phys_t frame);

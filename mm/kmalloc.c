@@ -36,9 +36,13 @@
  * home, is too late for the value that was returned.  So one locked instruction a pair it is, about 5 ns, on a cache line that
  * no other CPU wants; all else is plain.
  *
- * A top-level page table in an object of kmalloc is noted in the object's role when something is mapped in it (paging),
- * which leads kfree astray on purpose: the slow path then refuses while the table is loaded on a CPU (top.c).  One
- * that mm was never told of is seen where the slow path runs anyway: in the debug mode; and, loaded here, by a full magazine.
+ * A top-level page table in an object of kmalloc is noted in the object's role when mm meets it, which leads kfree astray on
+ * purpose: the slow path then refuses while the table is loaded on a CPU (top.c).  One that mm was never told of is seen where the
+ * slow path runs anyway: in the debug mode; and, loaded here, by a full magazine.  In that last case the object is dead from
+ * the count down until the mistake is seen, so the first mapping call ever that is given the table, on another CPU just then, is
+ * refused.  It is the one wrong call that a right one elsewhere may notice: all others find out before they change anything
+ * (kfree of what is not live, mapping calls), or with a lock held that whoever is refused takes to look again (page.c,
+ * frame.c, top.c).
  *
  * Cost: see mm.h; no lock, and no cache line that another CPU writes, unless the object is freed elsewhere.
  */

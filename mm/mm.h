@@ -11,8 +11,16 @@
  * Waiting: with several CPUs and interrupts on, kmalloc, kzalloc, kfree, alloc_pages and free_pages may wait until each
  * other CPU has taken an interrupt.  So who holds a lock that another CPU may spin on with interrupts off calls them
  * with interrupts off, too.  Then, as in interrupt handlers, they do without: memory that only other CPUs can give back
- * is not had, so an allocation may fail sooner.  Two calls wait in any case, where a translation has to go: kfree of
- * what is known as a top-level table, and alloc_pages of UNMAPPED when NORMAL has to return pages to it.
+ * is not had, so an allocation may fail sooner.  Two calls wait in any case, where a translation has to go: kfree and
+ * free_pages of what has a known top-level table in it, and alloc_pages of UNMAPPED when NORMAL has to return pages to it.
+ *
+ * Top-level tables lie in memory of callers, who must not free it while a CPU has one of them loaded.  kfree, free_pages and
+ * frame_free refuse that for a *known* table, whatever CPU has it loaded: one in which a mapping call mapped something, as the
+ * given or as the current table, since that memory was allocated; or one that was loaded by paging_load (paging.h).  (Of
+ * frames of frame_alloc 32 are known at a time, of objects and pages any number.)  One that is not known, of which only CR3
+ * was written, is seen by free_pages on a CPU that has it loaded; by kfree there, too, but only when the CPU's magazine is
+ * full; by all of them on every CPU with mm.debug on; and else not.  Nor is a CPU seen that loads a table while its memory
+ * is being freed.
  *
  * Misuse is detected in every build.  It is reported in one log line `mm: bad CALL(0xADDRESS): WHAT IT IS`,
  * counted by mm_misuse_count(), and has no other effect.
@@ -124,9 +132,8 @@ void *kzalloc(ul size, gfp_t gfp);
 /*
  * kfree - give an object back.
  * @address: the start of a live object of kmalloc, or NULL (nothing is done).
- * Returns 0, or non-zero for misuse: anything that is not the start of a live object; an object with a top-level table in
- * it that a CPU has loaded.  Such a table is known since a mapping call was given it, or was made while it was loaded; with
- * mm.debug on always.  One that no mapping call ever met is not (a fast path does not look): that kfree may return 0.
+ * Returns 0, or non-zero for misuse: anything that is not the start of a live object; an object with a known top-level table
+ * in it (see above) that a CPU has loaded.
  * Of two simultaneous frees of one object exactly one returns 0.  Cost: 32 instructions into the CPU's magazine, one of
  * them locked.
  */
@@ -143,8 +150,8 @@ struct Page *alloc_pages(unsigned int zone_select, int num, ul flags);
 
 /*
  * free_pages - give back `number` (1 .. 63) pages from `page` on: any run of pages that alloc_pages gave, also a
- * part of one allocation or neighbouring allocations at once.  Anything else is misuse, also a page with the top-level
- * table that this CPU has loaded.
+ * part of one allocation or neighbouring allocations at once.  Anything else is misuse, also a page with a known top-level
+ * table in it (see above) that a CPU has loaded, or with any that this CPU has.
  */
 void free_pages(struct Page *page, int number);
 

@@ -18,6 +18,9 @@
  *
  * The stack is filled from one run, and half of it given back, under one lock.
  *
+ * A page in which a top-level table is known to lie is in another state, PAGE_OWNED_TOP (top.c): so it is not claimed in
+ * passing.  Who is refused it looks whether a CPU has the table loaded; if not, the page becomes an ordinary one, and it goes on.
+ *
  * Cost: a page from the stack 23 instructions and to it 45, no lock; a run some 200 each way, plus 10 and 18 a page.
  *
  * Invariants, checked by check_runs.c:
@@ -37,6 +40,7 @@
 #include <mm/page.h>
 #include <mm/run.h>
 #include <mm/sanitize.h>
+#include <mm/top.h>
 
 #define PAGES_MAX 63
 
@@ -285,7 +289,7 @@ static bool pages_are_misused(const struct misuse_free *free, const struct Page 
         misuse_free(free, index * PAGE_BYTES, "no RAM there");
     else if (number >= 1 && number <= PAGES_MAX)
         return false;
-    else if (page->state == PAGE_OWNED)
+    else if (page_is_owned(page))
         misuse_free(free, page->addr_phys, "a page of alloc_pages, but the number of pages is not 1 to 63");
     else
         misuse_free_phys(free, phys(page->addr_phys));
@@ -308,47 +312,59 @@ static bool holds_loaded_table(const struct Page *page, u32 n)
     return ((ul)get_CR3() & PAGE_4K_MASK) - page->addr_phys < n * PAGE_BYTES;
 }
 
-/* Says what is wrong with a run that was refused.  When nothing is any more, because another CPU was about it, it stays
- * refused. */
-static NOINLINE void free_pages_refused(struct Page *page, int number, struct debug_here here)
+/* What was refused: says what is wrong with it, and true when nothing is any more, because top-level tables in it were in use no
+ * more: then it is to be tried again.  When nothing is because another CPU was about it, it stays refused. */
+static NOINLINE bool free_pages_refused(struct Page *page, int number, struct debug_here here)
 {
     u32 n = (u32)number, i = 0;
     u64 bytes = n - 1 < PAGES_MAX ? n * PAGE_BYTES : 0;
     const struct misuse_free free = {"free_pages", MM_EVENT_FREE_PAGES, bytes, here};
 
     if (pages_are_misused(&free, page, number))
-        return;
-    if (page->state == PAGE_OWNED && holds_loaded_table(page, n)) {
+        return false;
+    switch (tops_leave_pages(page, n)) {
+    case TOPS_FORGOTTEN:
+        return true;
+    case TOPS_LOADED:
         misuse_free(&free, page->addr_phys, "a page table");
-        return;
+        return false;
+    default:
+        break;
     }
-    while (i < n && page_index(page) + i < mm.n_pages && page[i].state == PAGE_OWNED)
+    while (i < n && page_index(page) + i < mm.n_pages && page_is_owned(&page[i]))
         i++;
     pages_report(&free, page_index(page) + (u32)min_u64(i, n - 1));
+    return false;
 }
 
-/* The same where free_pages ends in it. */
+/* The same where free_pages ends in it, with what is no element of the page array. */
 static NOINLINE void free_no_pages(struct Page *page, int number)
 {
-    free_pages_refused(page, number, DEBUG_HERE);
+    (void)free_pages_refused(page, number, DEBUG_HERE);
 }
 
 /* Puts the claimed part of a bad run back.  Who was refused one of its pages meanwhile waits for the lock, and tries again. */
-static NOINLINE void free_run_refused(struct Page *first, const struct Page *claimed, int number, ul flags,
+static NOINLINE bool free_run_refused(struct Page *first, const struct Page *claimed, int number, ul flags,
                                       struct debug_here here)
 {
     for (struct Page *page = first; page < claimed; page++)
         __atomic_store_n(&page->state, PAGE_OWNED, __ATOMIC_RELEASE);
     platform_unlock(&mm.zone[1].lock, flags);
-    free_pages_refused(first, number, here);
+    return free_pages_refused(first, number, here);
 }
 
-/* Tells the debug mode of a claimed run.  It may take its time, and claims that stay need no lock. */
-static NOINLINE void free_run_traced(const struct Page *page, u32 n, ul flags, struct debug_here here)
+/* Tells the debug mode of a claimed run, which looks whether a CPU has a table of it loaded: then it is false, and put back.
+ * It may take its time, and claims that stay need no lock. */
+static NOINLINE bool free_run_traced(struct Page *page, int number, ul flags, struct debug_here here)
 {
+    if (top_is_seen(phys(page->addr_phys), (u32)number * PAGE_BYTES)) {
+        (void)free_run_refused(page, page + number, number, flags, here);
+        return false;
+    }
     platform_unlock(&mm.zone[1].lock, flags);
-    debug_pages_freed(phys(page->addr_phys), n, here);
+    debug_pages_freed(phys(page->addr_phys), (u32)number, here);
     (void)platform_lock(&mm.zone[1].lock);
+    return true;
 }
 
 /* Gives claimed pages back to any zones. */
@@ -374,17 +390,19 @@ static NOINLINE void free_run(struct Page *page, int number)
 
     if (UNLIKELY(n - 1 >= PAGES_MAX) || UNLIKELY(page_index(page) + n > mm.n_pages) ||
         UNLIKELY(holds_loaded_table(page, n))) {
-        free_pages_refused(page, number, DEBUG_HERE);
+        (void)free_pages_refused(page, number, DEBUG_HERE);
         return;
     }
+again:
     flags = platform_lock(&mm.zone[1].lock);
     claimed = pages_claim(page, page + n);
     if (UNLIKELY(claimed != page + n)) {
-        free_run_refused(page, claimed, number, flags, DEBUG_HERE);
+        if (free_run_refused(page, claimed, number, flags, DEBUG_HERE))
+            goto again;
         return;
     }
-    if (UNLIKELY(mm.debug.features != 0))
-        free_run_traced(page, n, flags, DEBUG_HERE);
+    if (UNLIKELY(mm.debug.features != 0) && !free_run_traced(page, number, flags, DEBUG_HERE))
+        return;
     n_given = pages_give(&mm.zone[1], page, n);
     platform_unlock(&mm.zone[1].lock, flags);
     if (UNLIKELY(n_given != n))

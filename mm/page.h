@@ -16,6 +16,9 @@ enum page_state {
     PAGE_OWNED,     /* allocated by alloc_pages */
     PAGE_BLOCK,     /* allocated by frame_alloc, as part of a block of whole pages */
     PAGE_STACKED,   /* free, in a CPU's stack of pages */
+    PAGE_OWNED_TOP, /* as PAGE_OWNED and PAGE_BLOCK, with a top-level table in it (top.c): so not freed in passing */
+    PAGE_BLOCK_TOP,
+    PAGE_LAST_STATE = PAGE_BLOCK_TOP,
 };
 
 #define PAGE_NO_ORDER 0xff /* a split page without a free frame, in no list */
@@ -52,6 +55,17 @@ static inline bool page_exists(phys_t at)
 static inline bool page_is_direct(const struct Page *page)
 {
     return page->zone != NULL && page->zone->selector != ZONE_UNMAPPED_IN_PGT;
+}
+
+/* Allocated by alloc_pages; by frame_alloc, as part of a block of whole pages. */
+static inline bool page_is_owned(const struct Page *page)
+{
+    return page->state == PAGE_OWNED || page->state == PAGE_OWNED_TOP;
+}
+
+static inline bool page_is_block(const struct Page *page)
+{
+    return page->state == PAGE_BLOCK || page->state == PAGE_BLOCK_TOP;
 }
 
 /* True for a page that is free as a whole, in a list. */

@@ -333,6 +333,14 @@ phys_t paging_kernel_top(void)
     return mm.paging.kernel_top;
 }
 
+/* Noted first: from the moment that it is loaded it must not be freed. */
+void paging_load(phys_t top)
+{
+    if (top.addr != mm.paging.kernel_top.addr && top_may_be(top))
+        top_note(top);
+    platform_load_table(top);
+}
+
 /*
  * May be called from inside an allocation, which may be one for a table, with the lock held already.  Whoever
  * holds it fills the spares himself on his way out.

@@ -46,6 +46,14 @@ bool paging_next_run(phys_t top, virt_t from, virt_t end, struct paging_run *out
 /* The kernel's own top-level table. */
 phys_t paging_kernel_top(void);
 
+/*
+ * paging_load - makes a top-level table the current one of this CPU, and known as one: what it lies in is not freed as long
+ * as a CPU has it loaded.  (Of one that is loaded otherwise, mm knows when a mapping call is given it.)
+ * @top: the kernel's, or a frame in use with the kernel's entries in its upper half.
+ * Cost: some 100 instructions and a lock.  Context: no lock held.
+ */
+void paging_load(phys_t top);
+
 /* Maps or unmaps in the kernel half, anywhere: mm's windows, stacks, MMIO.  As mm_map_proc_page_table. */
 MUST_USE int paging_map_own(virt_t start, phys_t at, u64 bytes, ul flags, bool use4k);
 MUST_USE int paging_unmap_own(virt_t start, u64 bytes);

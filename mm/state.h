@@ -24,6 +24,13 @@ struct fail_state {
     u64 last_frames;
 };
 
+/* Held frames that are known as top-level tables (top.c): their bits in the held array are clear. */
+#define TOPS_HELD 32
+struct top_state {
+    phys_t held[TOPS_HELD]; /* 0: none */
+    u32 n_held;             /* how many are */
+};
+
 /* The descriptor frames of slabs. */
 struct descriptor_pool {
     struct mm_lock lock;
@@ -61,6 +68,7 @@ struct mm {
     struct descriptor_pool descriptors;
     struct limbo limbo;
     struct mm_lock role_lock;
+    struct top_state tops;
     struct mm_lock cpus_lock;    /* over the end of the list of CPUs */
     u32 n_caches_off;            /* above 0: CPUs' caches are out of use; changed atomically */
 

@@ -16,6 +16,7 @@ struct subject {
     char words[MISUSE_WORDS_BYTES]; /* what the report begins to say about it; empty: any of api.md's words */
 
     /* what is really held meanwhile, and given back afterwards; its content must not change */
+    phys_t loaded; /* a table that is, on the CPU that made this; none is 0 */
     void *object;
     struct Page *pages;
     int n_pages;
@@ -28,8 +29,8 @@ struct subject {
 enum misuse_call { BY_KFREE, BY_FREE_PAGES, BY_FRAME_FREE };
 
 /* Whether every machine has what a row needs: if not, a row that cannot be made is no failure.  WITH_PAGES: where DMA has a
- * free page, and NORMAL a few. */
-enum misuse_need { ALWAYS, WITH_PAGES, MAY_LACK };
+ * free page, and NORMAL a few.  Some rows are there with the debug mode on only. */
+enum misuse_need { ALWAYS, WITH_PAGES, MAY_LACK, IN_DEBUG_MODE };
 
 struct misuse {
     const char *name;
@@ -40,8 +41,12 @@ struct misuse {
     enum misuse_need need;
 };
 
-/* Closed by one without a name. */
-extern const struct misuse misuses[];
+/* Each closed by one without a name: all but what has to do with top-level tables; that. */
+extern const struct misuse misuses[], misuses_of_tops[];
+
+/* Frees this address by kfree or frame_free, or this many pages; the report names the address `reported`. */
+bool subject_is(struct subject *subject, ul address);
+bool subject_is_pages(struct subject *subject, const struct Page *page, int number, ul reported);
 
 /* Gives back what the subject holds. */
 void subject_drop(struct subject *subject);

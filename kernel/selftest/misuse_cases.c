@@ -16,8 +16,7 @@
 #define NO_MEMORY ((ul)-1) /* where no machine has RAM, but the direct map's window reaches */
 #define TRIES     8        /* to be given a certain page */
 
-/* Frees this address by kfree or frame_free; the report names it. */
-static bool subject_is(struct subject *subject, ul address)
+bool subject_is(struct subject *subject, ul address)
 {
     subject->address = subject->reported = address;
     return true;
@@ -241,7 +240,7 @@ static bool make_page_pointer(const struct misuse *misuse, struct subject *subje
 
 /* ---- free_pages ---- */
 
-static bool pages_are(struct subject *subject, const struct Page *page, int number, ul reported)
+bool subject_is_pages(struct subject *subject, const struct Page *page, int number, ul reported)
 {
     subject->address = (ul)page;
     subject->number = number;
@@ -258,14 +257,14 @@ static bool make_freed_pages(const struct misuse *misuse, struct subject *subjec
         return false;
     free_pages(page, (int)misuse->b);
     mm_shrink();
-    return pages_are(subject, page, (int)misuse->b, page->addr_phys);
+    return subject_is_pages(subject, page, (int)misuse->b, page->addr_phys);
 }
 
 /* a: the number. */
 static bool make_wrong_number(const struct misuse *misuse, struct subject *subject)
 {
     return take_pages(subject, ZONE_NORMAL, 1) &&
-           pages_are(subject, subject->pages, (int)misuse->a, subject->pages->addr_phys);
+           subject_is_pages(subject, subject->pages, (int)misuse->a, subject->pages->addr_phys);
 }
 
 /* Three, of which the one at a is free. */
@@ -279,7 +278,7 @@ static bool make_run_with_a_hole(const struct misuse *misuse, struct subject *su
     free_pages(hole, 3 - (int)misuse->a); /* what is behind it goes, too: what is held is one run */
     subject->n_pages = (int)misuse->a;
     mm_shrink();
-    return pages_are(subject, subject->pages, 3, hole->addr_phys);
+    return subject_is_pages(subject, subject->pages, 3, hole->addr_phys);
 }
 
 /* One page of alloc_pages, and before it one of frame_alloc's. */
@@ -301,20 +300,20 @@ static bool make_run_of_two_owners(const struct misuse *misuse, struct subject *
         free_pages(tried[n], 1);
     subject->block = block;
     subject->order = 9;
-    return subject->pages != NULL && pages_are(subject, second - 1, 2, block.addr);
+    return subject->pages != NULL && subject_is_pages(subject, second - 1, 2, block.addr);
 }
 
 /* a: bytes of the object. */
 static bool make_page_of_object(const struct misuse *misuse, struct subject *subject)
 {
-    return take_object(subject, misuse->a) && pages_are(subject, Virt_To_2M_Page(subject->object), 1,
+    return take_object(subject, misuse->a) && subject_is_pages(subject, Virt_To_2M_Page(subject->object), 1,
                                                         virt_2_phys(subject->object) & PAGE_2M_MASK);
 }
 
 static bool make_page_of_block(const struct misuse *misuse, struct subject *subject)
 {
     return take_block(subject, ZONE_NORMAL, (unsigned)misuse->a) &&
-           pages_are(subject, mm_page_at(subject->block.addr), 1, subject->block.addr & PAGE_2M_MASK);
+           subject_is_pages(subject, mm_page_at(subject->block.addr), 1, subject->block.addr & PAGE_2M_MASK);
 }
 
 /* Not mm_page_at: of page 0 as of any other, there is an element of the array. */
@@ -322,7 +321,7 @@ static bool make_page_0(const struct misuse *misuse, struct subject *subject)
 {
     (void)misuse;
     subject_is_low(subject);
-    return pages_are(subject, page_at(0), 1, 0);
+    return subject_is_pages(subject, page_at(0), 1, 0);
 }
 
 /* A page of the array in a hole of RAM. */
@@ -333,7 +332,7 @@ static bool make_page_of_hole(const struct misuse *misuse, struct subject *subje
     (void)misuse;
     while (index < mm.n_pages && page_at(index)->state != PAGE_ABSENT)
         index++;
-    return index < mm.n_pages && pages_are(subject, page_at(index), 1, index * PAGE_2M_SIZE);
+    return index < mm.n_pages && subject_is_pages(subject, page_at(index), 1, index * PAGE_2M_SIZE);
 }
 
 /* The last page of RAM, and one behind it. */
@@ -345,13 +344,13 @@ static bool make_run_out_of_ram(const struct misuse *misuse, struct subject *sub
     while (n > 1 && !take_pages(subject, ZONE_UNMAPPED_IN_PGT, n))
         n--;
     return subject->pages != NULL && subject->pages + subject->n_pages == page_at(mm.n_pages) &&
-           pages_are(subject, subject->pages, subject->n_pages + 1, (ul)mm.n_pages * PAGE_2M_SIZE);
+           subject_is_pages(subject, subject->pages, subject->n_pages + 1, (ul)mm.n_pages * PAGE_2M_SIZE);
 }
 
 static bool make_page_between(const struct misuse *misuse, struct subject *subject)
 {
     return take_pages(subject, ZONE_NORMAL, 1) &&
-           pages_are(subject, (struct Page *)((ul)subject->pages + misuse->a), 1,
+           subject_is_pages(subject, (struct Page *)((ul)subject->pages + misuse->a), 1,
                      (ul)subject->pages + misuse->a);
 }
 
@@ -360,24 +359,24 @@ static bool make_page_behind_array(const struct misuse *misuse, struct subject *
 {
     const struct Page *page = page_at(mm.n_pages + (u32)misuse->a);
 
-    return pages_are(subject, page, 1, misuse->a == 0 ? mm.n_pages * PAGE_2M_SIZE : (ul)page);
+    return subject_is_pages(subject, page, 1, misuse->a == 0 ? mm.n_pages * PAGE_2M_SIZE : (ul)page);
 }
 
 static bool make_object_as_page(const struct misuse *misuse, struct subject *subject)
 {
-    return take_object(subject, misuse->a) && pages_are(subject, subject->object, 1, (ul)subject->object);
+    return take_object(subject, misuse->a) && subject_is_pages(subject, subject->object, 1, (ul)subject->object);
 }
 
 static bool make_page_without_ram(const struct misuse *misuse, struct subject *subject)
 {
     const struct Page *none = Phy_to_2M_Page(misuse->a);
 
-    return pages_are(subject, none, 1, (ul)none);
+    return subject_is_pages(subject, none, 1, (ul)none);
 }
 
 static bool make_number_as_page(const struct misuse *misuse, struct subject *subject)
 {
-    return pages_are(subject, (const struct Page *)misuse->a, (int)misuse->b, misuse->a);
+    return subject_is_pages(subject, (const struct Page *)misuse->a, (int)misuse->b, misuse->a);
 }
 
 const struct misuse misuses[] = {

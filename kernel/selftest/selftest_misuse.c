@@ -10,6 +10,7 @@
 #include <kernel/selftest/world.h>
 #include <lib/bits.h>
 #include <lib/string.h>
+#include <mm/debug.h>
 #include <mm/frame.h>
 #include <mm/inspect.h>
 
@@ -92,6 +93,12 @@ static bool may_lack(const struct misuse *misuse)
     return misuse->need == MAY_LACK || (misuse->need == WITH_PAGES && !has_pages);
 }
 
+static void unload_trial(void *unused)
+{
+    (void)unused;
+    paging_load(paging_kernel_top());
+}
+
 /* True when it could be made. */
 static bool try_misuse(const struct misuse *misuse, bool made_elsewhere, bool called_elsewhere)
 {
@@ -106,16 +113,24 @@ static bool try_misuse(const struct misuse *misuse, bool made_elsewhere, bool ca
         test_note("%s: not on this machine", misuse->name);
     else if (!trial.made)
         test_fail(TEST_HERE, "%s, by call %u: could not be made", misuse->name, misuse->call);
+    if (trial.subject.loaded.addr != 0)
+        EXPECT(run_on(made_elsewhere, unload_trial));
     subject_drop(&trial.subject);
     return trial.made;
 }
 
 static void try_all(bool made_elsewhere, bool called_elsewhere)
 {
+    static const struct misuse *const tables[] = {misuses, misuses_of_tops};
     unsigned n_tried = 0, n = 0;
 
-    for (; misuses[n].name != NULL; n++)
-        n_tried += try_misuse(&misuses[n], made_elsewhere, called_elsewhere);
+    for (unsigned i = 0; i < ARRAY_LENGTH(tables); i++)
+        for (const struct misuse *misuse = tables[i]; misuse->name != NULL; misuse++) {
+            if (misuse->need == IN_DEBUG_MODE && mm_debug_features() == 0)
+                continue;
+            n_tried += try_misuse(misuse, made_elsewhere, called_elsewhere);
+            n++;
+        }
     test_note("%u of %u rows tried", n_tried, n);
 }
 

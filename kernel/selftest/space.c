@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The address spaces of the tests, made with the calls of <mm/mm.h> alone. */
-#include <kernel/cpu/registers.h>
 #include <kernel/selftest/space.h>
 #include <kernel/selftest/test.h>
 #include <lib/string.h>
+#include <mm/paging.h>
 
 #define TABLE_BYTES 4096
 #define HALF_BYTES  2048
@@ -45,9 +45,9 @@ struct user_exit space_run(const struct space *space, const void *code, size_t n
     struct user_exit end;
 
     memcpy(space_at(space, USER_CODE), code, n);
-    cr3_write(virt_2_phys(space->top));
+    paging_load(phys(virt_2_phys(space->top)));
     end = user_run(USER_CODE, USER_STACK_TOP, argument);
-    cr3_write(before);
+    paging_load(phys(before));
     return end;
 }
 

@@ -317,12 +317,17 @@ void platform_load_table(phys_t top)
     }
     n_leaves = kept;
     n_tables = 0;
-    current_top = top.addr;
+    host_cpu->loaded_top = top.addr;
+    if (host_cpu == mm_boot_cpu(MM_CONTEXT_CODE))
+        current_top = top.addr;
 }
 
+/* Other CPUs translate nothing; what they have loaded is only known. */
 ul *get_CR3(void)
 {
-    return (ul *)current_top;
+    bool is_other = host_cpu != mm_boot_cpu(MM_CONTEXT_CODE) && host_cpu->loaded_top != 0;
+
+    return (ul *)(is_other ? host_cpu->loaded_top : current_top);
 }
 
 void flush_tlb(void)

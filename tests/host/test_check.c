@@ -233,7 +233,7 @@ static void i109_a_page_knows_its_zone_and_its_address(void **state)
     BREAK(109, owned->zone, &mm.zone[2]);
     BREAK(109, owned->zone, NULL);
     BREAK(109, owned->addr_phys, owned->addr_phys + PAGE_BYTES);
-    BREAK(109, owned->state, PAGE_STACKED + 1);
+    BREAK(109, owned->state, PAGE_LAST_STATE + 1);
     BREAK(109, page_of(far_held)->grown, 1);
     assert_int_equal(hole->state, PAGE_ABSENT);
     BREAK(109, hole->zone, normal);
