@@ -6,6 +6,7 @@
 #include <kernel/shell/out.h>
 #include <kernel/stress/stress.h>
 #include <lib/string.h>
+#include <mm/fail.h>
 
 static const struct {
     const char *name;
@@ -41,6 +42,17 @@ static u32 parse_parts(const char *list)
     return found;
 }
 
+/* What somebody set with `fail` stays: the part faults would set its own. */
+static void spare_fail(struct stress_request *request)
+{
+    struct fail_info fail;
+    fail_info(&fail);
+    if (fail.mode == FAIL_OFF || (request->parts & STRESS_FAULTS) == 0)
+        return;
+    request->parts &= ~(u32)STRESS_FAULTS;
+    out("'fail' is set, and stays: the part faults, which would set its own, is left out\n");
+}
+
 static bool run_stress(struct call *call)
 {
     struct stress_request request = {.seed = tsc_read() | 1, .parts = STRESS_ALL};
@@ -58,6 +70,7 @@ static bool run_stress(struct call *call)
                          call_option(call, "-p"));
     if (call_has(call, "-i"))
         request.parts |= STRESS_INTERRUPTS;
+    spare_fail(&request);
     return stress_run(&request);
 }
 

@@ -38,6 +38,13 @@ static bool unknown_suite(const char *word)
     return out_error("there is no test suite '%s'; there are %s", word, names);
 }
 
+static bool is_fail_off(void)
+{
+    struct fail_info fail;
+    fail_info(&fail);
+    return fail.mode == FAIL_OFF;
+}
+
 static bool run_selftest(struct call *call)
 {
     const char *suite = call->n ? call->argument[0] : NULL;
@@ -46,6 +53,8 @@ static bool run_selftest(struct call *call)
     if (fail.mode != FAIL_OFF)
         out("# requests for memory fail on purpose ('fail'): so will tests, and some then keep what they took\n");
     int n_failed = selftest_run(suite);
+    if (fail.mode != FAIL_OFF && is_fail_off())
+        out("# 'fail' is off now: a test set its own\n");
     if (n_failed == SELFTEST_INTERRUPTED)
         return false; /* the shell says so */
     if (n_failed < 0 && suite)

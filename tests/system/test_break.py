@@ -125,6 +125,10 @@ def with_several_cpus(_unused):
         n, failed = requests(shell)
         check(failed > 10 and n // 7 == failed, f"{failed} of {n} requests failed")
         shell.ok("fail off")
+        shell.ok("fail from 1000000000000")
+        check_in("the part faults, which would set its own, is left out", shell.text("stress 1 7", 120), "stress with fail set")
+        check_in("from 1000000000000", shell.lines("fail")[0], "fail after a stress")
+        shell.ok("fail off")
         shell.ok("stress -p objects,blocks,pages,shrink 1 7", 120)
         memory.as_before()
 
