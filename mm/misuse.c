@@ -48,6 +48,7 @@ int misuse_virt(const char *call, virt_t at)
     return misuse_described(call, at.addr, &what);
 }
 
+/* Before the report, which may be the end (mm.onbug=panic): the panic shell can still show the trace. */
 static void note(const struct misuse_free *free, ul address, const char *what)
 {
     if (UNLIKELY(mm.debug.features != 0))
@@ -56,8 +57,8 @@ static void note(const struct misuse_free *free, ul address, const char *what)
 
 void misuse_free(const struct misuse_free *free, ul address, const char *what)
 {
-    mm_misuse(free->call, address, what);
     note(free, address, what);
+    mm_misuse(free->call, address, what);
 }
 
 void misuse_free_whose(const struct misuse_free *free, phys_t at, const char *what)
@@ -66,15 +67,14 @@ void misuse_free_whose(const struct misuse_free *free, phys_t at, const char *wh
 
     str_copy(text, sizeof text, what);
     debug_who_text(at, text + strlen(text), sizeof text - strlen(text));
-    mm_misuse(free->call, at.addr, text);
     note(free, at.addr, what);
+    mm_misuse(free->call, at.addr, text);
 }
 
 static int free_described(const struct misuse_free *free, ul address, const struct mm_what *what)
 {
-    misuse_described(free->call, address, what);
     note(free, address, mm_describe_words(what));
-    return -EFAULT;
+    return misuse_described(free->call, address, what);
 }
 
 int misuse_free_phys(const struct misuse_free *free, phys_t at)

@@ -317,6 +317,16 @@ def features_by_a_list():
         check_in("nothing is noted", shell.error("owner"), "owner after a wrong option")
 
 
+def the_panic_shell_shows_what_was_refused():
+    """When a wrong free ends in a panic, the trace has that free, too."""
+    with Machine(cmdline="console=serial mm.debug=on mm.onbug=panic", mem="32M") as machine:
+        shell = machine.start_shell()
+        shell.send("kfree 0x1234\r")
+        shell.expect(["panic> "], 20, "waiting for the panic shell")
+        shell.send("trace 1\r")
+        shell.expect(["; refused: not in the direct map"], 20, "trace in the panic shell")
+
+
 def small_machine():
     """16 MiB: everything there is, with less room for it."""
     with Machine(boot="bios", machine="pc", mem="16M", entry=ENTRY) as machine:
@@ -335,6 +345,7 @@ def main():
             suite.run(test.__name__, test, debug)
     suite.run("without_the_mode", without_the_mode)
     suite.run("features_by_a_list", features_by_a_list)
+    suite.run("the_panic_shell_shows_what_was_refused", the_panic_shell_shows_what_was_refused)
     if suite.full:
         suite.run("small_machine", small_machine)
     suite.finish()
