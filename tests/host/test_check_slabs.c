@@ -257,6 +257,25 @@ static void i312_slabs_are_in_the_list_of_their_free_objects(void **state)
     assert_broken(312, "a slab in another home's list");
 }
 
+static void i312_empty_slabs_are_in_a_list(void **state)
+{
+    static void *objects[1000];
+    struct list_node *empty = &cpu->home.class[CLASS_64].empty, *node;
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LENGTH(objects); i++)
+        assert_non_null(objects[i] = kmalloc(64, 0));
+    for (unsigned i = 0; i < ARRAY_LENGTH(objects); i++)
+        assert_int_equal(kfree(objects[i]), 0);
+    assert_false(list_is_empty(empty)); /* one is kept */
+    assert_sound();
+    node = list_first(empty);
+    list_remove(node);
+    assert_broken_as(312, "empty slabs in lists");
+    list_add_head(empty, node);
+    assert_sound();
+}
+
 static void i313_an_object_is_in_one_state(void **state)
 {
     struct magazine *magazine = magazine_of(CLASS_64), *large_magazine = magazine_of(CLASS_16384);
@@ -422,6 +441,7 @@ int main(void)
         TEST(i311_headers_of_descriptor_frames_know_their_slabs),
         TEST(i311_no_frame_of_metadata_is_forgotten),
         TEST(i312_slabs_are_in_the_list_of_their_free_objects),
+        TEST(i312_empty_slabs_are_in_a_list),
         TEST(i313_an_object_is_in_one_state),
         TEST(i313_a_group_has_bits_of_objects_only),
         TEST(i314_a_class_is_counted),

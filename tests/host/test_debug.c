@@ -752,6 +752,13 @@ static void each_broken_invariant_is_named(void **state)
     assert_broken_as(501, "records of what is gone");
     mm.debug.n_gone--;
     mm.debug.n_waiting++;
+    waits->state = RECORD_MOVING; /* what waits, but for the one number */
+    mm.debug.waiting_bytes = mm.debug.n_waiting_of_class[waits->order] = 0;
+    assert_broken_as(501, "records of what waits");
+    waits->state = RECORD_WAITING;
+    mm.debug.waiting_bytes = 32UL << waits->order;
+    mm.debug.n_waiting_of_class[waits->order] = 1;
+    assert_sound();
     BREAK(501, mm.debug.free.next, &live->link);
     BREAK(501, waits->link.prev, &waits->link);
     BREAK(501, mm.debug.n_waiting, 0);
