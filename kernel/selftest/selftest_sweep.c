@@ -164,6 +164,87 @@ static void alloc_pages_of_each_zone(void)
     sweep_tell();
 }
 
+/* ---- what frees ---- */
+
+static bool call_kfree(ul bytes)
+{
+    (void)bytes;
+    return kfree(object) == 0;
+}
+
+static void redo_kmalloc(ul bytes)
+{
+    EXPECT(call_kmalloc(bytes));
+}
+
+/* The object is the first of a slab of its own. */
+static bool prepare_object(ul bytes)
+{
+    return sweep_fill_slabs(bytes) && call_kmalloc(bytes);
+}
+
+static void drop_object(ul bytes)
+{
+    (void)call_kfree(bytes);
+    sweep_release(bytes);
+}
+
+static bool call_frame_free(ul argument)
+{
+    return frame_free(block, argument & 0xff) == 0;
+}
+
+static void redo_frame_alloc(ul argument)
+{
+    EXPECT(call_frame_alloc(argument));
+}
+
+/* What could not be prepared is not there. */
+static void drop_block(ul argument)
+{
+    if (!phys_is_none(block))
+        undo_frame_alloc(argument);
+}
+
+static void drop_pages(ul argument)
+{
+    if (pages != NULL)
+        undo_alloc_pages(argument);
+}
+
+static bool call_free_pages(ul argument)
+{
+    undo_alloc_pages(argument);
+    return true;
+}
+
+static void redo_alloc_pages(ul argument)
+{
+    EXPECT(call_alloc_pages(argument));
+}
+
+/* Giving back wants no memory: whatever fails meanwhile, it succeeds. */
+static void calls_that_free(void)
+{
+    static const ul sizes[] = {32, 2048, 4096, MIB(1)}, orders[] = {0, 3, 8}, numbers[] = {1, 3};
+    const enum sweep_flags flags = SWEEP_NEVER_ASKS | SWEEP_MOVES;
+
+    for (unsigned i = 0; i < ARRAY_LENGTH(sizes); i++)
+        sweep_all(&(struct sweep){"kfree of %lu bytes", prepare_object, call_kfree, redo_kmalloc, drop_object, sizes[i], flags},
+                  1);
+    for (ul zone = 0; zone < ARRAY_LENGTH(zones); zone++)
+        for (unsigned i = 0; i < ARRAY_LENGTH(orders); i++)
+            sweep_all(&(struct sweep){"frame_free, zone and order 0x%lx", call_frame_alloc, call_frame_free, redo_frame_alloc,
+                                      drop_block, zone << 8 | orders[i], flags | SWEEP_MAY_MISS},
+                      1);
+    for (ul zone = 0; zone < ARRAY_LENGTH(zones); zone++)
+        for (unsigned i = 0; i < ARRAY_LENGTH(numbers); i++)
+            sweep_all(&(struct sweep){"free_pages, zone and number 0x%lx", call_alloc_pages, call_free_pages, redo_alloc_pages,
+                                      drop_pages, zone << 8 | numbers[i], flags | SWEEP_MAY_MISS},
+                      1);
+    sweep_tell();
+}
+
 /* ---- while another CPU is at work ---- */
 
 #define N_TOGGLES 10
@@ -220,6 +301,7 @@ static const struct test tests[] = {
     TEST(kzalloc_of_small_and_large_objects),
     TEST(frame_alloc_of_each_order),
     TEST(alloc_pages_of_each_zone),
+    TEST(calls_that_free),
     TEST(mapping_calls),
     TEST(mapping_calls_with_the_kept_frames_in_use),
     TEST(unmapping_calls_that_split),

@@ -10,7 +10,8 @@
  *
  * Each round begins with a shrink, so that the same requests come in the same order.
  *
- * What a state takes is noted in itself: objects in a list through their first words, frames as well.
+ * What a state takes is noted in itself: objects in a list through their first words, frames as well.  Besides what the
+ * picture shows, each round compares the live objects of each class, sums up the zones' lists, and reads what the state holds.
  */
 #include <kernel/selftest/hoard.h>
 #include <kernel/selftest/sweep.h>
@@ -39,6 +40,7 @@ static struct {
     const struct sweep *now;
     struct mm_stat_t stat; /* with what was prepared */
     u64 n_role_tables;
+    u64 n_live[MM_N_CLASSES];
     u64 mappings;
     u64 n_requests, n_refused, n_survived;
 } sweep;
@@ -47,6 +49,8 @@ static struct {
 static struct {
     u64 n_cases, n_tried, n_requests, n_refused, n_survived;
 } total;
+
+static bool held_is_whole(void);
 
 static bool prepare(void)
 {
@@ -89,6 +93,40 @@ static struct mm_stat_t expected_stat(void)
     return stat;
 }
 
+/* The live objects of each class. */
+static void count_live(u64 n_live[MM_N_CLASSES])
+{
+    for (unsigned class = 0; class < MM_N_CLASSES; class++) {
+        struct mm_class_info info;
+
+        mm_class_info(class, &info);
+        n_live[class] = info.n_live;
+    }
+}
+
+/* Whether as many objects of each class live, all of a zone's free memory lies in its lists or in CPUs' stacks, and what the
+ * state holds has kept its content. */
+static void expect_no_other_change(u64 n)
+{
+    u64 n_live[MM_N_CLASSES];
+    struct mm_zone_info zone;
+
+    count_live(n_live);
+    if (memcmp(n_live, sweep.n_live, sizeof n_live) != 0)
+        fail_at(n, "other objects live");
+    for (unsigned i = 0; i < MM_N_ZONES; i++) {
+        u64 bytes = 0;
+
+        mm_zone_info(i, &zone);
+        for (unsigned order = 0; order < MM_N_ORDERS; order++)
+            bytes += zone.n_free_blocks[order] * FRAME_BYTES << order;
+        if (bytes + zone.cached_bytes != zone.free_bytes || zone.free_bytes + zone.used_bytes != zone.managed_bytes)
+            fail_at(n, "a zone's lists are not what it counts");
+    }
+    if (!held_is_whole())
+        fail_at(n, "what is held was written to");
+}
+
 /* All is as it was before the call, but for what is cached.  Where a check takes long, only the last round
  * has one. */
 static void expect_as_before(u64 n, bool is_last)
@@ -103,6 +141,7 @@ static void expect_as_before(u64 n, bool is_last)
     mm_shrink();
     if (!EXPECT_SAME_STAT(expected_stat()))
         fail_at(n, "memory is not as it was");
+    expect_no_other_change(n);
 }
 
 /* One round: request n fails, or all from n on. */
@@ -164,6 +203,7 @@ static bool take_reference(void)
     mm_shrink();
     sweep.stat = mm_stat();
     sweep.n_role_tables = n_role_tables();
+    count_live(sweep.n_live);
     clean();
     return true;
 }
@@ -240,14 +280,32 @@ static unsigned class_of_bytes(ul bytes)
     return class;
 }
 
+/* The first word of an object leads to the next, the second is its size; each of these, but for the two, is its own address. */
+static ul n_marked(ul bytes)
+{
+    return bytes / sizeof(void *) < 64 ? bytes / sizeof(void *) : 64;
+}
+
 static bool take_object(ul bytes)
 {
     void **object = kmalloc(bytes, 0);
 
     if (!EXPECT(object != NULL))
         return false;
-    *object = taken.objects;
+    object[0] = taken.objects;
+    object[1] = (void *)bytes;
+    for (ul i = 2; i < n_marked(bytes); i++)
+        object[i] = object + i;
     taken.objects = object;
+    return true;
+}
+
+static bool held_is_whole(void)
+{
+    for (void **object = taken.objects; object != NULL; object = object[0])
+        for (ul i = 2; i < n_marked((ul)object[1]); i++)
+            if (object[i] != object + i)
+                return false;
     return true;
 }
 

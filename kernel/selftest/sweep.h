@@ -36,7 +36,8 @@ struct sweep {
 /*
  * Sweeps each of `n` cases four times: with one request that fails and with all from there on, without and
  * with the CPUs' caches.  Whenever the call comes back, everything must be as it was: mm_stat after a shrink,
- * all mappings, all invariants; a refused call must not have changed a mapping even before the shrink; one
+ * the live objects of each class, what lies in the zones' lists, the content of what the state holds, all mappings, all
+ * invariants; a refused call must not have changed a mapping even before the shrink; one
  * that succeeds says nothing in the log.
  */
 void sweep_all(const struct sweep *cases, unsigned n);

@@ -310,6 +310,41 @@ static void undo_mmio_map(ul bytes)
     EXPECT(mmio_unmap(window));
 }
 
+static bool call_mmio_unmap(ul bytes)
+{
+    (void)bytes;
+    return mmio_unmap(window);
+}
+
+static void redo_mmio_map(ul bytes)
+{
+    EXPECT(call_mmio_map(bytes));
+}
+
+static bool prepare_mmio_unmap(ul bytes)
+{
+    window = NULL;
+    return find_device(bytes) && call_mmio_map(bytes);
+}
+
+static bool prepare_mmio_unmap_without_spares(ul bytes)
+{
+    return prepare_mmio_unmap(bytes) && use_up_spares(bytes);
+}
+
+/* What could not be prepared is not there. */
+static void drop_window(ul bytes)
+{
+    if (window != NULL)
+        undo_mmio_map(bytes);
+}
+
+static void drop_window_and_leaves(ul bytes)
+{
+    unmap_leaves_and_others(bytes);
+    drop_window(bytes);
+}
+
 /* mmio_map notes what it gave in an object of 32 bytes. */
 static bool prepare_mmio_map(ul bytes)
 {
@@ -324,6 +359,12 @@ void address_spaces_and_device_memory(void)
          SWEEP_ASKS | SWEEP_MAY_MISS},
         {"mmio_map of %lu bytes", prepare_mmio_map, call_mmio_map, undo_mmio_map, sweep_release, MIB(5),
          SWEEP_ASKS | SWEEP_MAY_MISS},
+        {"mmio_unmap of %lu bytes", prepare_mmio_unmap, call_mmio_unmap, redo_mmio_map, drop_window, 100,
+         SWEEP_NEVER_ASKS | SWEEP_MAY_MISS | SWEEP_MOVES},
+        {"mmio_unmap of %lu bytes", prepare_mmio_unmap, call_mmio_unmap, redo_mmio_map, drop_window, MIB(5),
+         SWEEP_NEVER_ASKS | SWEEP_MAY_MISS | SWEEP_MOVES},
+        {"mmio_unmap of %lu bytes, no spares", prepare_mmio_unmap_without_spares, call_mmio_unmap, redo_mmio_map,
+         drop_window_and_leaves, MIB(5), SWEEP_ASKS | SWEEP_MAY_MISS | SWEEP_MOVES},
     };
 
     sweep_all(cases, ARRAY_LENGTH(cases));
