@@ -102,10 +102,12 @@ static void forget_pages(u64 at, int n_pages)
         results_forget(at + (u64)i * PAGE_2M_SIZE, RESULT_PAGES);
 }
 
-/* The page to free.  Behind all RAM what the page array would have there, so that the report names the address. */
+/* The page to free.  Behind all RAM what the page array would have there, so that the report names the address; where it
+ * ends for good there is only the page that stands in for all that is no RAM. */
 static struct Page *page_at_number(u64 at)
 {
-    return at < mm_ram_end() ? Phy_to_2M_Page(at) : (struct Page *)MM_PAGE_ARRAY + (at >> PAGE_2M_SHIFT);
+    bool is_behind = at >= mm_ram_end() && at < MM_RAM_LIMIT;
+    return is_behind ? (struct Page *)MM_PAGE_ARRAY + (at >> PAGE_2M_SHIFT) : Phy_to_2M_Page(at);
 }
 
 static bool run_free_pages(struct call *call)
@@ -114,13 +116,13 @@ static bool run_free_pages(struct call *call)
     int n_pages = 0;
     if (!call_number(call, 0, &at) || !pages_argument(call, 1, &n_pages))
         return false;
-    if (at >= MM_RAM_LIMIT)
-        return out_error("0x%lx is no physical address of RAM, which ends at 0x%lx", at, mm_ram_end());
     if (at & ~PAGE_2M_MASK)
         return out_error("0x%lx is not the start of a page: pages are 2 MiB, this one begins at 0x%lx", at,
                          at & PAGE_2M_MASK);
     ul before = mm_misuse_count();
     free_pages(page_at_number(at), n_pages);
+    if (mm_misuse_count() != before && at >= MM_RAM_LIMIT)
+        return out_error("free_pages(0x%lx, %d) was refused: RAM ends at 0x%lx", at, n_pages, mm_ram_end());
     if (mm_misuse_count() != before)
         return out_error("free_pages(0x%lx, %d) was refused", at, n_pages);
     forget_pages(at, n_pages);
