@@ -11,7 +11,7 @@
  * be unlinked before they come here, and in memory: whoever settles may do so at once, and a third CPU, seen outside of
  * mm by then, would still be led to them.  The exchange that takes mm.limbo.lock makes sure of that.
  *
- *      role_frames_free, slab_destroy --> limbo --(every CPU seen outside)--> frames, descriptor frames
+ *      role_frames_free, slabs_destroy --> limbo --(every CPU seen outside)--> frames, descriptor frames
  *
  * With one CPU that is at once, except inside an interrupt handler; with several it is done for LIMBO_SLABS at a time,
  * by mm_shrink, and before memory runs out.  Where it is not possible just then (several CPUs, and interrupts off; another CPU

@@ -177,7 +177,7 @@ static bool map_all_direct(const struct mm_boot *boot)
     return true;
 }
 
-/* The visitor of find_entry. */
+/* What find_place looks for, and finds. */
 struct entry_search {
     unsigned level;
     struct paging_place found;

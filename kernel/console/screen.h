@@ -34,7 +34,7 @@ void screen_start(const struct screen_face *face, unsigned columns, unsigned row
  */
 void screen_set_face(const struct screen_face *face);
 
-/* True between screen_start and screen_stop. */
+/* True from screen_start on. */
 bool screen_present(void);
 unsigned screen_columns(void);
 unsigned screen_rows(void);
