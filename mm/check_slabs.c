@@ -302,6 +302,8 @@ static bool check_descriptors(struct mm_violation *out, const struct descriptor_
         if (frame->used == ~(u64)0 || !(frame->used & 1))
             return check_failed(out, 311, "a listed descriptor frame is full, or its header is free",
                                 (u64)frame, 1, frame->used);
+        if (frame->used == 1)
+            return check_failed(out, 311, "a listed descriptor frame describes no slab", (u64)frame, 2, 1);
         n_units += count_ones(frame->used) - 1;
         before = node;
     }

@@ -8,11 +8,12 @@
  * A descriptor frame is 64 units of 64 bytes; unit 0 says which are used, a bit a unit.  A slab takes one unit up to 16
  * objects (256-byte objects and larger), two for 32 and 64, four for 128, aligned to as many: so the address of a live
  * byte leads to its descriptor by a mask, and no cache line belongs to two slabs.  Descriptor frames with free units are in
- * one list; an empty one is freed.
+ * one list.  A frame comes with its first slab and goes with its last one: as it goes when a unit comes back, one that
+ * never had a slab would stay for ever.
  *
  * Invariants, checked by check_slabs.c:
  *   I311  Each descriptor frame has the role ROLE_METADATA, and its header's bits are those of the slabs in it.  The
- *         frames with free units are those in the list.
+ *         frames with free units are those in the list; each has a slab.
  *
  * Locking: mm.descriptors.lock.  Frames are taken and given back with the lock released.
  */
@@ -67,39 +68,42 @@ static struct slab *units_take(unsigned n_units)
     return NULL;
 }
 
-static struct slab *units_take_locked(unsigned n_units)
+/* Puts a fresh frame into the list, for units to be taken out of at once. */
+static void frame_list(struct descriptor_frame *frame)
 {
+    frame->used = HEADER_BIT;
+    list_add_head(&mm.descriptors.partial, &frame->link);
+}
+
+/* Units of a fresh frame; or, when another context was quicker meanwhile, of its frame: then the fresh one goes back. */
+static NOINLINE struct slab *units_take_fresh(unsigned n_units)
+{
+    phys_t fresh = role_frame_alloc(0);
     ul flags = platform_lock(&mm.descriptors.lock);
     struct slab *slab = units_take(n_units);
 
+    if (slab == NULL && !phys_is_none(fresh)) {
+        frame_list(phys_pointer(fresh));
+        slab = units_take(n_units);
+        fresh = PHYS_NONE;
+    }
     platform_unlock(&mm.descriptors.lock, flags);
+    if (!phys_is_none(fresh))
+        role_frame_free(fresh, 0);
     return slab;
-}
-
-static bool frame_add(void)
-{
-    phys_t at = role_frame_alloc(0);
-    struct descriptor_frame *frame;
-    ul flags;
-
-    if (phys_is_none(at))
-        return false;
-    frame = phys_pointer(at);
-    frame->used = HEADER_BIT;
-    flags = platform_lock(&mm.descriptors.lock);
-    list_add_head(&mm.descriptors.partial, &frame->link);
-    platform_unlock(&mm.descriptors.lock, flags);
-    return true;
 }
 
 struct slab *descriptor_alloc(unsigned class)
 {
     unsigned n_units = units_for(class);
-    struct slab *slab;
+    ul flags = platform_lock(&mm.descriptors.lock);
+    struct slab *slab = units_take(n_units);
 
-    while ((slab = units_take_locked(n_units)) == NULL)
-        if (!frame_add())
-            return NULL;
+    platform_unlock(&mm.descriptors.lock, flags);
+    if (slab == NULL)
+        slab = units_take_fresh(n_units);
+    if (slab == NULL)
+        return NULL;
     memset(slab, 0, class_descriptor_bytes(class));
     slab->class = (u8)class;
     list_init(&slab->link);

@@ -42,6 +42,10 @@ void host_broken_disarm(void);
 /* Locks held at this moment by anybody. */
 unsigned host_n_locks_held(void);
 
+/* fn runs before each lock that is taken, as another CPU or an interrupt handler may just then; but not inside itself.  NULL
+ * ends it. */
+void host_before_locks(void (*fn)(void));
+
 /* What the MMU makes of an address. */
 enum host_cache { HOST_WB, HOST_WT, HOST_UC_MINUS, HOST_UC, HOST_WC };
 

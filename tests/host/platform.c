@@ -40,6 +40,7 @@ static unsigned n_by_severity[3];
 
 static unsigned n_locks;
 static struct mm_lock *held[16];
+static void (*before_locks)(void);
 static bool broken_armed;
 jmp_buf host_broken_jump;
 
@@ -157,10 +158,27 @@ static void note_lock(struct mm_lock *lock)
         held[n] = lock;
 }
 
+void host_before_locks(void (*fn)(void))
+{
+    before_locks = fn;
+}
+
+static void run_before_lock(void)
+{
+    void (*fn)(void) = before_locks;
+
+    if (fn == NULL)
+        return;
+    before_locks = NULL;
+    fn();
+    before_locks = before_locks == NULL ? fn : before_locks;
+}
+
 ul platform_lock(struct mm_lock *lock)
 {
     u32 self = this_thread(), expected = 0;
 
+    run_before_lock();
     if (__atomic_load_n(&lock->taken, __ATOMIC_RELAXED) == self)
         die("a lock is taken twice by one thread");
     while (!__atomic_compare_exchange_n(&lock->taken, &expected, self, false, __ATOMIC_ACQUIRE,

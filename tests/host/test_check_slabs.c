@@ -222,6 +222,19 @@ static void i311_headers_of_descriptor_frames_know_their_slabs(void **state)
     assert_sound();
 }
 
+static void i311_no_descriptor_frame_is_without_a_slab(void **state)
+{
+    struct descriptor_frame *frame = phys_pointer(role_frame_alloc(0));
+
+    (void)state;
+    frame->used = 1;
+    list_add_head(&mm.descriptors.partial, &frame->link);
+    assert_broken(311, "a descriptor frame without a slab");
+    list_remove(&frame->link);
+    role_frame_free(pointer_phys(frame), 0);
+    assert_sound();
+}
+
 static void i311_no_frame_of_metadata_is_forgotten(void **state)
 {
     phys_t frame = role_frame_alloc(0);
@@ -439,6 +452,7 @@ int main(void)
         TEST(i304_words_without_an_object_lead_to_no_live_byte),
         TEST(i305_tables_of_other_address_spaces_are_sound),
         TEST(i311_headers_of_descriptor_frames_know_their_slabs),
+        TEST(i311_no_descriptor_frame_is_without_a_slab),
         TEST(i311_no_frame_of_metadata_is_forgotten),
         TEST(i312_slabs_are_in_the_list_of_their_free_objects),
         TEST(i312_empty_slabs_are_in_a_list),

@@ -4,6 +4,7 @@
 #include <check_tools.h>
 
 #include <lib/bits.h>
+#include <mm/fail.h>
 #include <mm/frame.h>
 #include <mm/magazine.h>
 #include <mm/role.h>
@@ -408,6 +409,59 @@ static void *work(void *argument)
     return NULL;
 }
 
+#define N_DESCRIPTORS 64 /* more than a descriptor frame has units */
+#define UNIT_CLASS    3  /* its descriptors take one */
+
+static unsigned n_locks_before;
+static struct slab *descriptor_between;
+
+/* Before one of the locks that CPU 0 takes, CPU 1 takes a descriptor, too; there is memory for that. */
+static void descriptor_alloc_between(void)
+{
+    bool armed = mm.fail.mode != FAIL_OFF;
+
+    if (n_locks_before-- != 0)
+        return;
+    assert_true(!armed || fail_disarm());
+    run_on(1);
+    assert_non_null(descriptor_between = descriptor_alloc(UNIT_CLASS));
+    run_on(0);
+    assert_true(!armed || fail_arm(FAIL_EVERY, 1, true));
+}
+
+/* CPU 0 needs a descriptor frame, and before its lock number `when` CPU 1 gets one: one frame is enough for both. */
+static void assert_one_frame_serves_both(unsigned when, bool only_one_can)
+{
+    struct slab *slab[N_DESCRIPTORS];
+    unsigned n = 0;
+
+    do
+        assert_non_null(slab[n++] = descriptor_alloc(UNIT_CLASS));
+    while (!list_is_empty(&mm.descriptors.partial));
+    n_locks_before = when;
+    descriptor_between = NULL;
+    assert_true(!only_one_can || fail_arm(FAIL_EVERY, 1, true));
+    host_before_locks(descriptor_alloc_between);
+    slab[n++] = descriptor_alloc(UNIT_CLASS);
+    host_before_locks(NULL);
+    assert_true(!only_one_can || fail_disarm());
+    assert_non_null(slab[n - 1]);
+    assert_non_null(slab[n++] = descriptor_between);
+    assert_ptr_equal(mm.descriptors.partial.next, mm.descriptors.partial.prev);
+    while (n > 0)
+        descriptor_free(slab[--n]);
+    assert_all_is_back();
+}
+
+static void no_descriptor_frame_stays_when_two_want_one_at_once(void **state)
+{
+    (void)state;
+    for (unsigned when = 0; when < 3; when++) {
+        assert_one_frame_serves_both(when, false);
+        assert_one_frame_serves_both(when, true);
+    }
+}
+
 static void cpus_at_once_lose_nothing(void **state)
 {
     pthread_t thread[N_CPUS];
@@ -445,6 +499,7 @@ int main(void)
         TEST(one_shrink_brings_back_what_is_sent_on),
         TEST(limbo_is_settled_by_the_first_who_can_wait),
         TEST(a_shrink_does_not_rely_on_who_settles_already),
+        TEST(no_descriptor_frame_stays_when_two_want_one_at_once),
         TEST(cpus_at_once_lose_nothing),
     };
 
