@@ -409,7 +409,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-#define N_DESCRIPTORS 64 /* more than a descriptor frame has units */
+#define N_DESCRIPTORS 128 /* more than two descriptor frames have units */
 #define UNIT_CLASS    3  /* its descriptors take one */
 
 static unsigned n_locks_before;
