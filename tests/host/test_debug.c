@@ -537,6 +537,22 @@ static void sums_by_call_site_and_since_a_mark(void **state)
     assert_as_at_start();
 }
 
+static void runs_side_by_side_are_two(void **state)
+{
+    struct Page *page[2] = {alloc_pages(ZONE_NORMAL, 2, 0), alloc_pages(ZONE_NORMAL, 2, 0)};
+    struct mm_site total;
+    unsigned n;
+
+    (void)state;
+    assert_true(page[0] + 2 == page[1] || page[1] + 2 == page[0]);
+    mm_debug_sites(0, 1, &n, &total);
+    assert_int_equal(total.n, 2);
+    assert_int_equal(total.bytes, 4 * PAGE_BYTES);
+    free_pages(page[0], 2);
+    free_pages(page[1], 2);
+    assert_as_at_start();
+}
+
 /* A run is one, however many pieces it is noted as and whichever of them are left; two when its middle is gone. */
 static void what_is_left_of_a_run_is_counted(void **state)
 {
@@ -796,6 +812,7 @@ int main(void)
         TEST(each_thing_has_its_owner),
         TEST(parts_of_blocks_and_runs_can_be_freed),
         TEST(sums_by_call_site_and_since_a_mark),
+        TEST(runs_side_by_side_are_two),
         TEST(what_is_left_of_a_run_is_counted),
         TEST(all_of_a_run_tells_the_same_was_asked_for),
         TEST(when_all_records_are_in_use_the_rest_has_none),
