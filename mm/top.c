@@ -237,10 +237,10 @@ void top_forget_object(phys_t object)
 {
     ul flags = platform_lock(&mm.role_lock);
     ul word = role_word_now(object);
-    const u8 *live = (const u8 *)role_word(object) + 1;
 
     if (word_role(word) > ROLE_TOP_LEVEL)
-        word_replace(object, word, role_word_make((enum role)(word_role(word) - ROLE_TOP_LEVEL), live));
+        word_replace(object, word,
+                     role_word_make((enum role)(word_role(word) - ROLE_TOP_LEVEL), (const u8 *)role_word(object) + 1));
     platform_unlock(&mm.role_lock, flags);
 }
 
