@@ -41,6 +41,7 @@ static unsigned n_by_severity[3];
 static unsigned n_locks;
 static struct mm_lock *held[16];
 static void (*before_locks)(void);
+static bool inside_before_locks;
 static bool broken_armed;
 jmp_buf host_broken_jump;
 
@@ -161,17 +162,16 @@ static void note_lock(struct mm_lock *lock)
 void host_before_locks(void (*fn)(void))
 {
     before_locks = fn;
+    inside_before_locks = false;
 }
 
 static void run_before_lock(void)
 {
-    void (*fn)(void) = before_locks;
-
-    if (fn == NULL)
+    if (before_locks == NULL || inside_before_locks)
         return;
-    before_locks = NULL;
-    fn();
-    before_locks = before_locks == NULL ? fn : before_locks;
+    inside_before_locks = true;
+    before_locks();
+    inside_before_locks = false;
 }
 
 ul platform_lock(struct mm_lock *lock)

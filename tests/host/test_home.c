@@ -410,7 +410,7 @@ static void *work(void *argument)
 }
 
 #define N_DESCRIPTORS 128 /* more than two descriptor frames have units */
-#define UNIT_CLASS    3  /* its descriptors take one */
+#define UNIT_CLASS    3   /* its descriptors take one */
 
 static unsigned n_locks_before;
 static struct slab *descriptor_between;
